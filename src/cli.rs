@@ -102,7 +102,6 @@ struct Cli {
     command: Command,
 }
 
-/// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
 struct Global {
     /// When to use colour; `auto`: on a terminal, unless `NO_COLOR` is set

@@ -40,7 +40,6 @@ impl Severity {
     }
 }
 
-/// A message about a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     pub span: Span,
@@ -48,7 +47,6 @@ pub struct Label {
     pub text: String,
 }
 
-/// A problem in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub code: Code,
@@ -131,7 +129,6 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a help line.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help.push(text.into());
@@ -180,7 +177,6 @@ impl Diagnostic {
 /// to report all would grow with their number and with the text.
 pub const MAX_FAULTS: usize = 200;
 
-/// The problems found so far.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
@@ -203,7 +199,6 @@ impl Diagnostics {
         self.leave_out(1, errors);
     }
 
-    /// Adds all of another collection.
     pub fn extend(&mut self, other: Self) {
         for one in other.found {
             self.push(one);
@@ -271,13 +266,11 @@ impl Diagnostics {
         self.found.len() >= MAX_FAULTS
     }
 
-    /// Whether any of them is an error.
     pub fn has_errors(&self) -> bool {
         let mut all = self.found.iter().chain(self.rest.as_deref());
         all.any(|one| one.severity == Severity::Error)
     }
 
-    /// Returns how many errors are kept.
     pub fn errors(&self) -> usize {
         self.found.iter().filter(|one| one.severity == Severity::Error).count()
     }

@@ -20,7 +20,6 @@ pub const MAX_BYTES: usize = 32 * 1024 * 1024;
 pub enum FileType {
     /// A regular file, and whether it may be executed.
     File {
-        /// Whether anyone may execute it.
         executable: bool,
     },
     Directory,
@@ -30,7 +29,6 @@ pub enum FileType {
 
 /// Reads files; nothing is ever written.
 pub trait FileSystem: fmt::Debug + Send + Sync {
-    /// Returns what is at a path.
     fn file_type(&self, path: &Path) -> io::Result<FileType>;
     /// Returns the first bytes of a file, at most so many.
     fn start(&self, path: &Path, most: usize) -> io::Result<Vec<u8>>;
@@ -43,10 +41,8 @@ pub trait FileSystem: fmt::Debug + Send + Sync {
 /// Why a file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// It does not exist.
     #[error("no such file")]
     Missing,
-    /// It is a directory.
     #[error("it is a directory")]
     Directory,
     /// It is a pipe or a device.
@@ -83,12 +79,10 @@ fn size(bytes: usize) -> String {
 }
 
 impl dyn FileSystem + '_ {
-    /// Whether anything is at a path.
     pub fn exists(&self, path: &Path) -> bool {
         self.file_type(path).is_ok()
     }
 
-    /// Whether a directory is at a path.
     pub fn is_directory(&self, path: &Path) -> bool {
         self.file_type(path).is_ok_and(|kind| kind == FileType::Directory)
     }
@@ -112,7 +106,6 @@ impl dyn FileSystem + '_ {
         }
     }
 
-    /// Reads a file that is text.
     pub fn text(&self, path: &Path) -> Result<String, ReadError> {
         text(self.start(path, MAX_BYTES + 1)?)
     }
@@ -143,7 +136,6 @@ pub fn absolute(path: &str) -> String {
     std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
-/// The files of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;
 

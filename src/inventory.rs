@@ -34,7 +34,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Span;
 
-/// The name of a host in the inventory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HostName(String);
@@ -55,10 +54,8 @@ impl fmt::Display for HostName {
     }
 }
 
-/// All hosts and groups of an inventory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Inventory {
-    /// The path, as the user wrote it.
     pub path: String,
     pub hosts: IndexMap<HostName, Host>,
     /// The hosts of each group and of its children, in Ansible's order: first its own hosts, then those of
@@ -76,11 +73,9 @@ impl PartialEq for Inventory {
     }
 }
 
-/// A host and its variables.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Host {
     pub name: HostName,
-    /// How to connect to it.
     pub link: Link,
     /// All its variables and those of its groups, by precedence, with Ansible's and planrun's own.
     pub vars: IndexMap<String, Variable>,
@@ -92,7 +87,6 @@ pub struct Host {
     pub groups: Vec<String>,
 }
 
-/// A variable of a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variable {
     pub value: serde_json::Value,
@@ -159,7 +153,6 @@ pub struct Link {
     pub r#become: Option<bool>,
     /// That user: `ansible_become_user`, by default root.
     pub become_user: Option<String>,
-    /// How runs lock it.
     #[serde(default, skip_serializing_if = "Locking::is_usual")]
     pub locking: Locking,
     /// The model of a model host: `planrun_model`, unchanged.
@@ -215,8 +208,20 @@ impl Connection {
 }
 
 /// The program by which commands become another user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum BecomeMethod {
     #[default]
     Sudo,
@@ -235,16 +240,11 @@ impl BecomeMethod {
 
     /// Returns the method with this name, also with the collection that Ansible has it in.
     pub fn named(name: &str) -> Option<Self> {
-        let name = name.rsplit('.').next().unwrap_or(name);
-        [Self::Sudo, Self::Doas, Self::Su].into_iter().find(|method| method.name() == name)
+        name.rsplit('.').next().unwrap_or(name).parse().ok()
     }
 
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Sudo => "sudo",
-            Self::Doas => "doas",
-            Self::Su => "su",
-        }
+        self.into()
     }
 }
 
@@ -254,7 +254,6 @@ impl BecomeMethod {
 pub enum SecretFrom {
     /// The operator, once.
     Ask,
-    /// An environment variable.
     Env(String),
     /// The first line of a file.
     File(String),

@@ -40,20 +40,16 @@ pub struct Request {
     pub inventories: Vec<String>,
     /// Values of inputs, in order; the last of a name wins.
     pub set: Vec<(String, String)>,
-    /// The file of inputs.
     pub inputs: Option<PathBuf>,
     /// The pattern of hosts to be worked on.
     pub limit: Option<String>,
-    /// The variables of the environment.
     pub environment: Vec<(OsString, OsString)>,
 }
 
 /// A plan with all that belongs to it, without an error.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The plan for its hosts.
     pub plan: ResolvedPlan,
-    /// The text of the plan.
     pub text: String,
     /// The model, if the hosts are model hosts.
     pub model: Option<NamedModel>,
@@ -201,12 +197,9 @@ fn check_vars(plan_dir: &Path, paths: &[PathBuf], disk: &dyn FileSystem, found: 
             bases.iter().any(|base| same(plan_dir, base) || same(&folder, &base.join(name)));
         if disk.is_directory(&folder) && !is_read {
             let message = format!("`{}` is ignored", folder.display());
-            found.push(
-                Diagnostic::warning(Code::VarsBesidePlan, message).help(format!(
-                    "move it next to the inventory: `{}`",
-                    base.join(name).display()
-                )),
-            );
+            Diagnostic::warning(Code::VarsBesidePlan, message)
+                .help(format!("move it next to the inventory: `{}`", base.join(name).display()))
+                .emit(found);
         }
     }
 }

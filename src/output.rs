@@ -23,7 +23,7 @@ pub const MAX_VALUES: usize = 250_000;
 const TRUE: &[&str] = &["true", "t", "yes", "y", "on", "1"];
 const FALSE: &[&str] = &["false", "f", "no", "n", "off", "0"];
 
-/// How output becomes a value.
+/// How output becomes a value. `key` is the field that becomes the key of a map of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// `{exit, stdout, stderr}`.
@@ -39,39 +39,32 @@ pub enum Reading {
     Lines,
     /// `key: value` or `key=value` lines as a map.
     KeyValue {
-        /// Types of values that are not strings.
-        types: IndexMap<String, Type>,
+        types: Types,
     },
     Json {
-        /// The field that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of fields that are not strings.
-        types: IndexMap<String, Type>,
+        types: Types,
     },
     Yaml {
-        /// The field that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of fields that are not strings.
-        types: IndexMap<String, Type>,
+        types: Types,
     },
     /// Tab-separated rows under a header.
     Tsv {
-        /// The column that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of columns that are not strings.
-        types: IndexMap<String, Type>,
+        types: Types,
     },
     /// The named groups of a regular expression: of its first match, or with `key` of all matches.
     Regex {
         pattern: String,
-        /// The group that becomes the key of a map of rows.
         key: Option<String>,
-        /// Types of groups that are not strings.
-        types: IndexMap<String, Type>,
+        types: Types,
     },
 }
 
-/// The type of a column.
+/// The types of fields that are not strings.
+pub type Types = IndexMap<String, Type>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "lowercase")]
 pub enum Type {

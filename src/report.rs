@@ -39,11 +39,9 @@ use crate::report::detail::Detail;
 /// How a report is laid out: what the caller knows of its reader.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// Whether colour may be used.
     pub colour: bool,
     /// Columns that a line may take.
     pub width: usize,
-    /// The zone of the times that are shown.
     pub zone: TimeZone,
 }
 
@@ -119,7 +117,6 @@ impl Style {
         .to_string()
     }
 
-    /// Returns the time of day.
     pub(crate) fn clock(&self, at: Timestamp) -> String {
         self.format(at, "%H:%M:%S")
     }

@@ -75,7 +75,6 @@ pub fn selects(alternatives: &[Shape]) -> impl DoubleEndedIterator<Item = (Selec
     })
 }
 
-/// A form of strings.
 #[derive(Debug)]
 pub struct Form {
     /// The name with its article: `a duration`.
@@ -116,7 +115,6 @@ pub struct Record {
     pub foreign: Vec<&'static str>,
 }
 
-/// A key of a [`Record`].
 #[derive(Clone, Debug)]
 pub struct Field {
     pub name: &'static str,
@@ -127,7 +125,6 @@ pub struct Field {
 }
 
 impl Form {
-    /// Whether a string is of this form.
     pub fn fits(&self, text: &str) -> bool {
         self.pattern.is_none_or(|pattern| check::matches(pattern, text))
     }
@@ -169,7 +166,6 @@ impl Shape {
         }
     }
 
-    /// Returns the record, if it is one.
     pub fn record(&self) -> Option<&'static Record> {
         if let Self::Record(id) = self { Some(id.get()) } else { None }
     }

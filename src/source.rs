@@ -45,7 +45,6 @@ impl Span {
     }
 }
 
-/// A text and its path.
 #[derive(Clone, Debug)]
 pub struct Source {
     path: String,
@@ -89,7 +88,6 @@ impl Source {
     }
 }
 
-/// All texts of one invocation.
 #[derive(Clone, Debug)]
 pub struct Sources {
     texts: Vec<Source>,
@@ -108,7 +106,6 @@ impl Sources {
         Self { texts: Vec::new(), files: Arc::new(files) }
     }
 
-    /// Returns the file system.
     pub fn files(&self) -> Arc<dyn FileSystem> {
         Arc::clone(&self.files)
     }

@@ -34,6 +34,7 @@ mod journal;
 mod lock;
 mod name;
 mod reader;
+mod row;
 mod sqlite;
 mod writer;
 
@@ -49,7 +50,8 @@ pub use self::error::{Cause, Locked, StoreError, Unfit};
 pub use self::journal::RunJournal;
 pub use self::name::new_run_id;
 pub use self::reader::Reader;
-pub use self::sqlite::{Asked, Reply, RunRow};
+pub use self::row::RunRow;
+pub use self::sqlite::{Asked, Reply};
 
 use self::anchor::Anchor;
 use self::lock::RunLock;

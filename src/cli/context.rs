@@ -147,7 +147,6 @@ impl Context {
         out::write_line(line);
     }
 
-    /// Writes why a command failed.
     pub(super) fn tell(&self, fault: &Fault) {
         for (number, line) in fault.lines().iter().enumerate() {
             let line = printable(line);

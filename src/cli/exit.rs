@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use crate::table::rows;
 use crate::transport::TransportError;
 
-/// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exit(pub(super) u8);
 
@@ -18,7 +17,6 @@ impl Exit {
     pub(super) const INVALID: Self = Self(2);
     /// Another process works on the run, or has taken it over, or another run has locked a host.
     pub(super) const HELD: Self = Self(7);
-    /// An internal error of planrun.
     pub(super) const INTERNAL: Self = Self(70);
     /// The store cannot be read or written, or the output could not be written.
     pub(super) const STORE: Self = Self(74);

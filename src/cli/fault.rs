@@ -9,7 +9,6 @@ use crate::event::{JournalError, RunStatus};
 use crate::report::text::printable;
 use crate::store::{RunJournal, StoreError};
 
-/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Fault {
     exit: Exit,

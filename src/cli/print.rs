@@ -41,7 +41,6 @@ pub(super) enum ReportFormat {
 pub(super) struct Findings {
     pub(super) sources: Sources,
     pub(super) files: Vec<Checked>,
-    /// Whether a warning is a failure.
     pub(super) deny_warnings: bool,
 }
 

@@ -40,7 +40,6 @@ impl Guarded {
         }
     }
 
-    /// Prints the programs that were run.
     pub(super) fn report(&self, context: &Context) {
         for program in &self.ran {
             context.say(&format!("ran the inventory program {program}"));

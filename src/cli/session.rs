@@ -40,7 +40,6 @@ pub(super) struct How {
     output: Output,
 }
 
-/// Everything that is needed to execute a run.
 pub(super) struct Session<'a> {
     pub(super) context: &'a Context,
     pub(super) store: &'a Store,
@@ -59,7 +58,6 @@ pub(super) struct Session<'a> {
     pub(super) by: String,
 }
 
-/// How the execution ended.
 enum Ended {
     Driven(Result<Box<RunState>, JournalError>),
     /// Another run has locked a host.

@@ -27,12 +27,9 @@ use crate::transport::model::{ModelTransport, saved_now};
 use crate::transport::passwords::Passwords;
 use crate::transport::ssh::{SshOptions, SshTransport};
 
-/// What a run works on.
 pub(super) struct Targets {
     pub(super) clock: Clock,
-    /// The connections to them.
     pub(super) transport: Hosts,
-    /// Who is asked for passwords.
     pub(super) prompter: Rc<Prompter>,
     model: Option<Rc<ModelTransport>>,
 }

@@ -26,7 +26,6 @@ impl Terminal {
         (in_front == getpgrp()).then_some(Self(tty))
     }
 
-    /// Opens it again, for its own thread.
     pub(super) fn again(&self) -> Option<Self> {
         self.0.try_clone().ok().map(Self)
     }
@@ -56,7 +55,6 @@ impl Terminal {
         Some(Hidden(self.0.try_clone().ok()?, before))
     }
 
-    /// Asks for confirmation; true for yes.
     pub(super) fn confirm(&self, question: &str) -> bool {
         self.prompt(&format!("{question} [y/N] "));
         self.line().is_some_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))

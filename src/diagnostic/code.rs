@@ -205,7 +205,6 @@ impl Code {
         self.into()
     }
 
-    /// Returns its section of the manual.
     pub fn section(self) -> Option<manual::Section> {
         manual::section(self.name())
     }

@@ -6,7 +6,6 @@
 
 use crate::source::{SourceId, Span};
 
-/// A replacement of a part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
     /// What is replaced; empty for an insertion.
@@ -20,7 +19,6 @@ impl Edit {
     }
 }
 
-/// A fix that a program can apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
     /// What it does, as an imperative or a question.
@@ -41,12 +39,10 @@ impl Fix {
         (apart && one_file).then(|| Self { text: text.into(), edits })
     }
 
-    /// Returns the file that it changes.
     pub fn source(&self) -> SourceId {
         self.edits[0].span.source
     }
 
-    /// Applies it to the text of its file.
     pub fn apply(&self, text: &str) -> String {
         let mut fixed = text.to_owned();
         for edit in self.edits.iter().rev() {

@@ -8,7 +8,6 @@ use crate::diagnostic::nearest;
 
 const PAGE: &str = include_str!("../../docs/diagnostics.md");
 
-/// The section of one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
     pub code: &'static str,
@@ -29,7 +28,6 @@ pub fn sections() -> impl Iterator<Item = Section> {
     })
 }
 
-/// Returns the section of a code.
 pub fn section(code: &str) -> Option<Section> {
     sections().find(|section| section.code == code)
 }
@@ -45,7 +43,6 @@ pub fn like(word: &str) -> Vec<&'static str> {
 }
 
 impl Section {
-    /// Returns the first sentence, in one line.
     pub fn first_sentence(&self) -> String {
         let paragraph = self.text.split("\n\n").next().unwrap_or_default();
         let paragraph = without_links(&paragraph.lines().collect::<Vec<_>>().join(" "));

@@ -95,7 +95,6 @@ pub(super) fn build(
     Some(Inventory { path: shown.to_owned(), hosts, groups, places: places(draft) })
 }
 
-/// Returns the locations of groups and hosts.
 fn places(draft: &Draft) -> HashMap<String, Location> {
     let groups = draft.groups.iter();
     let groups = groups.map(|(name, group)| (name, group.place));
@@ -168,7 +167,6 @@ fn members(draft: &Draft, tree: &Tree, group: usize) -> Vec<HostName> {
 /// Size of a value without its text, in bytes (estimated).
 const NODE: usize = 64;
 
-/// Returns the size of a variable in bytes (estimated).
 fn weight_of(given: &Given) -> usize {
     weight(&given.value) + given.written.as_deref().map_or(0, weight)
 }

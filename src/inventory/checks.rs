@@ -39,11 +39,10 @@ pub(super) fn report_ignored(draft: &Draft, found: &mut Diagnostics) {
         1 => format!("{names} is encrypted by a vault and has no value"),
         count => format!("{count} variables are encrypted by a vault and have no value: {names}"),
     };
-    found.push(
-        Diagnostic::warning(Code::VaultValue, message)
-            .at(*place, "planrun cannot decrypt vaults")
-            .help("pass it to the plan as an input with `sensitive: true`"),
-    );
+    Diagnostic::warning(Code::VaultValue, message)
+        .at(*place, "planrun cannot decrypt vaults")
+        .help("pass it to the plan as an input with `sensitive: true`")
+        .emit(found);
 }
 
 /// Whether a variable is about the connection to a host.
@@ -134,18 +133,16 @@ pub(super) fn report_oddities(draft: &Draft, shown: &str, found: &mut Diagnostic
         let built_in = name == "all" || name == "ungrouped";
         let empty = group.hosts.is_empty() && group.children.is_empty();
         if empty && complete && !built_in && !group.generated {
-            found.push(
-                Diagnostic::warning(Code::EmptyGroup, format!("group `{name}` has no hosts"))
-                    .at(place, "empty")
-                    .help("add hosts or groups, or remove it"),
-            );
+            Diagnostic::warning(Code::EmptyGroup, format!("group `{name}` has no hosts"))
+                .at(place, "empty")
+                .help("add hosts or groups, or remove it")
+                .emit(found);
         }
     }
     if draft.hosts.is_empty() && !found.has_errors() {
-        found.push(
-            Diagnostic::error(Code::EmptyInventory, format!("`{shown}` has no hosts"))
-                .help("add a group with its hosts: `web: {hosts: {web1: {}}}`"),
-        );
+        Diagnostic::error(Code::EmptyInventory, format!("`{shown}` has no hosts"))
+            .help("add a group with its hosts: `web: {hosts: {web1: {}}}`")
+            .emit(found);
     }
 }
 

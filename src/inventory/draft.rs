@@ -55,9 +55,7 @@ pub(super) struct Given {
     pub(super) value: Rc<Value>,
     /// The value with its numbers as they are written, if that differs.
     pub(super) written: Option<Rc<Value>>,
-    /// The location of the name.
     pub(super) name: Span,
-    /// The location of the value.
     pub(super) place: Span,
     /// Whether a vault has encrypted it or a part of it; then there is no value.
     pub(super) encrypted: bool,
@@ -108,9 +106,7 @@ pub(super) struct Draft {
     pub(super) groups: IndexMap<String, GroupDraft>,
     /// The hosts by name, in the order in which they are named first.
     pub(super) hosts: IndexMap<String, HostDraft>,
-    /// How often hosts were named.
     mentions: usize,
-    /// The number of hosts of ranges.
     ranged: usize,
     /// The number of variables that ranges gave to their hosts.
     ranged_vars: usize,
@@ -203,19 +199,17 @@ impl Draft {
         let bad = |c: char| c.is_whitespace() || c.is_control() || ":,[]*?!&~@/\\".contains(c);
         if let Some(character) = name.chars().find(|&c| bad(c)) {
             let message = format!("invalid group name `{name}`");
-            self.found.push(
-                Diagnostic::error(Code::UnsafeName, message)
-                    .at(place, format!("contains {character:?}"))
-                    .help("use letters, digits, `_`, `-` and `.`: other characters have a meaning in patterns"),
-            );
+            Diagnostic::error(Code::UnsafeName, message)
+                .at(place, format!("contains {character:?}"))
+                .help("use letters, digits, `_`, `-` and `.`: other characters have a meaning in patterns")
+                .emit(&mut self.found);
             return None;
         }
         if name.is_empty() {
-            self.found.push(
-                Diagnostic::error(Code::UnsafeName, "empty group name")
-                    .at(place, "")
-                    .help("add a name"),
-            );
+            Diagnostic::error(Code::UnsafeName, "empty group name")
+                .at(place, "")
+                .help("add a name")
+                .emit(&mut self.found);
             return None;
         }
         let group = GroupDraft { place: Some(place), priority: 1, ..GroupDraft::default() };
@@ -238,12 +232,11 @@ impl Draft {
             Ok(expanded) => expanded,
             Err(why) => {
                 let message = format!("invalid host entry `{entry}`");
-                self.found.push(
-                    Diagnostic::error(Code::HostEntry, message)
-                        .at(place, why)
-                        .help("write a name, an address, or a range such as `web[01:20]`")
-                        .help("add a port after the name: `web1:2222`, `[2001:db8::1]:2222`"),
-                );
+                Diagnostic::error(Code::HostEntry, message)
+                    .at(place, why)
+                    .help("write a name, an address, or a range such as `web[01:20]`")
+                    .help("add a port after the name: `web1:2222`, `[2001:db8::1]:2222`")
+                    .emit(&mut self.found);
                 return;
             }
         };
@@ -349,11 +342,10 @@ impl Draft {
             self.groups[group].priority = priority;
         } else {
             let message = "`ansible_group_priority` is not an integer";
-            self.found.push(
-                Diagnostic::error(Code::InventoryValue, message)
-                    .at(given.place, "")
-                    .help("write an integer: of two groups at the same depth, the larger one wins"),
-            );
+            Diagnostic::error(Code::InventoryValue, message)
+                .at(given.place, "")
+                .help("write an integer: of two groups at the same depth, the larger one wins")
+                .emit(&mut self.found);
         }
     }
 }

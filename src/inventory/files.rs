@@ -13,7 +13,6 @@ const MAX_DEPTH: usize = 8;
 /// Maximum number of files of one inventory: two for each of 50,000 hosts.
 const MAX_FILES: usize = 100_000;
 
-/// What kind of executable a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Executable {
     /// Text: it is not executable, or would not run.

@@ -71,11 +71,10 @@ impl IniReader<'_> {
         let whole = self.span(at, 0..line.len());
         if line.len() > MAX_LINE {
             let message = format!("line too long: {} bytes; the maximum is {MAX_LINE}", line.len());
-            self.draft.found.push(
-                Diagnostic::error(Code::InventoryTooLarge, message)
-                    .at(self.span(at, 0..0), "")
-                    .help("move variables of the host to a file in `host_vars`"),
-            );
+            Diagnostic::error(Code::InventoryTooLarge, message)
+                .at(self.span(at, 0..0), "")
+                .help("move variables of the host to a file in `host_vars`")
+                .emit(&mut self.draft.found);
         } else if let Some((name, kind)) = header(line) {
             self.header(name, kind, at);
         } else if line.starts_with('[') && (line.ends_with(']') || !line.contains(']')) {
@@ -221,7 +220,6 @@ impl IniReader<'_> {
     }
 }
 
-/// Reads the value of a variable.
 fn given(value: &str, name_span: Span, value_span: Span) -> Given {
     let written = literal::written(value).map(Into::into);
     Given { written, ..Given::new(literal::value(value), name_span, value_span) }

@@ -25,7 +25,6 @@ const USER: [&str; 2] = ["ansible_ssh_user", "ansible_user"];
 const TIMEOUT: [&str; 2] = ["ansible_ssh_timeout", "ansible_timeout"];
 const KEY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
 
-/// Longest time limit for connecting, in seconds: one hour.
 const MAX_CONNECT_TIMEOUT: u64 = 3600;
 
 pub(super) struct LinkReader<'a> {
@@ -129,7 +128,6 @@ impl<'a> LinkReader<'a> {
         }
     }
 
-    /// Reads how runs lock a host.
     fn locking(&mut self) -> Locking {
         if let Some((given, text)) = self.given_text(&["planrun_locks"]) {
             if text == "none" {
@@ -242,11 +240,10 @@ impl<'a> LinkReader<'a> {
         };
         if from.is_none() && self.is_new(given.name, Code::InventoryValue) {
             let message = format!("`{name}` does not say where the password comes from");
-            self.found.push(
-                Diagnostic::error(Code::InventoryValue, message)
-                    .at(given.name, "expected `ask`, `env:NAME` or `file:PATH`")
-                    .help("never write a password into an inventory"),
-            );
+            Diagnostic::error(Code::InventoryValue, message)
+                .at(given.name, "expected `ask`, `env:NAME` or `file:PATH`")
+                .help("never write a password into an inventory")
+                .emit(self.found);
         }
         from
     }

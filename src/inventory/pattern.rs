@@ -21,10 +21,8 @@ pub enum PatternError {
     /// A name is not a host or group, or a glob or expression matches none.
     #[error("{}", unknown(.part, .near.as_deref()))]
     Unknown { part: String, near: Option<String> },
-    /// The syntax of a part is invalid.
     #[error("invalid host pattern `{part}`: {why}")]
     Malformed { part: String, why: String },
-    /// An index is out of range.
     #[error("`{part}` is out of range: `{base}` has {count} hosts")]
     OutOfRange {
         part: String,
@@ -49,7 +47,6 @@ fn unknown(part: &str, near: Option<&str>) -> String {
 }
 
 impl PatternError {
-    /// Returns the invalid part of the pattern.
     pub fn part(&self) -> &str {
         match self {
             Self::Unknown { part, .. }

@@ -17,7 +17,6 @@ pub trait Programs {
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure>;
 }
 
-/// Why a program did not return an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The caller does not allow programs.
@@ -36,7 +35,6 @@ pub enum Failure {
     },
 }
 
-/// Never runs a program.
 #[derive(Clone, Copy, Debug)]
 pub struct NoPrograms;
 

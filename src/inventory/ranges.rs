@@ -11,7 +11,6 @@ pub(super) const MAX_NAMES: usize = 100_000;
 #[derive(Debug, PartialEq)]
 pub(super) struct Expanded {
     pub(super) names: Vec<String>,
-    /// The port after the name.
     pub(super) port: Option<u16>,
 }
 

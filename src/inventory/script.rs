@@ -134,7 +134,6 @@ fn fault(message: String, help: &str) -> Diagnostic {
     Diagnostic::error(Code::InventoryProgram, message).help(help)
 }
 
-/// Returns the diagnostic of a failure.
 fn failed(failure: &Failure, shown: &str, command: &str) -> Diagnostic {
     match failure {
         Failure::NotRun => Diagnostic::error(

@@ -33,11 +33,10 @@ pub(super) fn report_vaults(vaults: &[SourceId], sources: &Sources, found: &mut 
     };
     let text = sources.get(first).text();
     let line = Span::new(first, 0, text.find('\n').unwrap_or(text.len()));
-    found.push(
-        Diagnostic::warning(Code::VaultValue, message)
-            .at(line, "planrun cannot decrypt vaults")
-            .help("pass the values to the plan as inputs with `sensitive: true`"),
-    );
+    Diagnostic::warning(Code::VaultValue, message)
+        .at(line, "planrun cannot decrypt vaults")
+        .help("pass the values to the plan as inputs with `sensitive: true`")
+        .emit(found);
 }
 
 pub(super) struct VarsDir<'a> {
@@ -65,10 +64,9 @@ impl<'a> VarsDir<'a> {
         let file = format!("{name}{ending}");
         for unread in present {
             let message = format!("`{}/{name}{unread}` is ignored", self.shown);
-            files.found.push(
-                Diagnostic::warning(Code::ShadowedVars, message)
-                    .help(format!("`{}/{file}` takes precedence: merge the files", self.shown)),
-            );
+            Diagnostic::warning(Code::ShadowedVars, message)
+                .help(format!("`{}/{file}` takes precedence: merge the files", self.shown))
+                .emit(files.found);
         }
         let path = self.path.join(&file);
         read_path(&path, &format!("{}/{file}", self.shown), vars, files, 0);

@@ -209,11 +209,10 @@ impl YamlReader<'_> {
     fn groups(&mut self, entries: &[Entry]) {
         if let Some(plugin) = entries.iter().find(|entry| entry.key == "plugin") {
             let message = "this is the configuration of an inventory plugin, not an inventory";
-            self.draft.found.push(
-                Diagnostic::error(Code::InventoryShape, message)
-                    .at(plugin.key_span, "")
-                    .help("save its output: `ansible-inventory -i FILE --list > hosts.json`"),
-            );
+            Diagnostic::error(Code::InventoryShape, message)
+                .at(plugin.key_span, "")
+                .help("save its output: `ansible-inventory -i FILE --list > hosts.json`")
+                .emit(&mut self.draft.found);
             return;
         }
         if entries.first().is_some_and(|entry| entry.key == PRINTED) {
@@ -227,11 +226,10 @@ impl YamlReader<'_> {
             }
             if KEYS.contains(&entry.key.as_str()) {
                 let message = format!("expected a group, found `{}`", entry.key);
-                self.draft.found.push(
-                    Diagnostic::error(Code::InventoryShape, message)
-                        .at(entry.key_span, "the top level of an inventory has groups")
-                        .help("put it in a group, or under `all:`"),
-                );
+                Diagnostic::error(Code::InventoryShape, message)
+                    .at(entry.key_span, "the top level of an inventory has groups")
+                    .help("put it in a group, or under `all:`")
+                    .emit(&mut self.draft.found);
             } else if !(listed && entry.key == "_meta") {
                 self.group(entry, None);
             }
@@ -388,7 +386,6 @@ impl YamlReader<'_> {
         }
     }
 
-    /// Reads the output of `planrun inventory`.
     fn printed(&mut self, entries: &[Entry]) {
         let part = |name: &str| entries.iter().find(|entry| entry.key == name);
         if let Some(groups) = part("groups") {
@@ -421,19 +418,17 @@ impl YamlReader<'_> {
             return;
         };
         if !matches!(all.value, Value::Map(_)) {
-            self.draft.found.push(
-                shape_fault("`_meta.hostvars`", all, "a mapping")
-                    .help("write the variables under the name of each host"),
-            );
+            shape_fault("`_meta.hostvars`", all, "a mapping")
+                .help("write the variables under the name of each host")
+                .emit(&mut self.draft.found);
         }
         for entry in all.entries() {
             let Some(host) = self.draft.hosts.get_mut(&entry.key) else {
                 let message = format!("host `{}` has variables but is not in a group", entry.key);
-                self.draft.found.push(
-                    Diagnostic::warning(Code::VarsWithoutHost, message)
-                        .at(entry.key_span, "not in a group")
-                        .help("add it to a group, or under `ungrouped`"),
-                );
+                Diagnostic::warning(Code::VarsWithoutHost, message)
+                    .at(entry.key_span, "not in a group")
+                    .help("add it to a group, or under `ungrouped`")
+                    .emit(&mut self.draft.found);
                 continue;
             };
             match &entry.value.value {

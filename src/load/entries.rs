@@ -23,11 +23,10 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
         for group in groups.collect::<BTreeSet<_>>() {
             let entry = entry(&asked);
             let message = format!("the model has no entry `{entry}` in its group `{group}`");
-            found.push(
-                Diagnostic::warning(Code::NoEntry, message)
-                    .at(span, "fails on model hosts")
-                    .help(format!("add it to the `commands` of `{group}`")),
-            );
+            Diagnostic::warning(Code::NoEntry, message)
+                .at(span, "fails on model hosts")
+                .help(format!("add it to the `commands` of `{group}`"))
+                .emit(found);
         }
     };
     for probe in plan.probes.values() {

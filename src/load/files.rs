@@ -24,12 +24,10 @@ const MAX_DEPTH: usize = 16;
 /// Directories that contain values only.
 const VALUES: [&str; 2] = ["group_vars", "host_vars"];
 
-/// A file to be checked.
 #[derive(Clone, Debug)]
 pub struct File {
     /// Where it is; for standard input, where it would be.
     pub path: PathBuf,
-    /// Its name in messages.
     pub shown: String,
     /// What is in it, or why it cannot be read.
     pub text: Result<String, Box<Diagnostic>>,
@@ -60,10 +58,8 @@ impl File {
     }
 }
 
-/// The files that were found.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
-    /// The files, in order.
     pub files: Vec<File>,
     /// The files that were skipped, directory by directory.
     pub skipped: Vec<Skipped>,
@@ -74,7 +70,6 @@ pub struct Listed {
 pub struct Skipped {
     /// The directory as it was named.
     pub folder: String,
-    /// Their names; never empty.
     pub files: Vec<String>,
 }
 

@@ -52,11 +52,10 @@ pub(super) fn read(
     let Some(path) = places.iter().find(|path| disk.is_file(path)) else {
         let tried: Vec<String> =
             places.iter().map(|path| format!("`{}`", path.display())).collect();
-        found.push(
-            Diagnostic::error(Code::NoSuchModel, format!("no model `{name}`"))
-                .help(format!("put it at {}", tried.join(" or ")))
-                .help("or use another one: `planrun_model: models/NAME.yaml`"),
-        );
+        Diagnostic::error(Code::NoSuchModel, format!("no model `{name}`"))
+            .help(format!("put it at {}", tried.join(" or ")))
+            .help("or use another one: `planrun_model: models/NAME.yaml`")
+            .emit(found);
         return Err(());
     };
     let id = text(path, sources, found).ok_or(())?;

@@ -66,11 +66,10 @@ impl Reading<'_> {
         let mut paths = self.bases().map(|base| base.join(name)).into_iter();
         let path = paths.find(|path| self.disk.is_file(path));
         let Some(path) = path else {
-            self.found.push(
-                Diagnostic::error(Code::NoSuchFile, format!("there is no plan `{name}`"))
-                    .at(node.span, "not next to this file, nor in the folder above")
-                    .help("correct the path: it is relative to this file"),
-            );
+            Diagnostic::error(Code::NoSuchFile, format!("there is no plan `{name}`"))
+                .at(node.span, "not next to this file, nor in the folder above")
+                .help("correct the path: it is relative to this file")
+                .emit(self.found);
             return None;
         };
         let mut own = Diagnostics::default();
@@ -81,7 +80,6 @@ impl Reading<'_> {
         plan.map(|(_, plan)| plan)
     }
 
-    /// Reads the inventory and its model.
     fn hosts(&mut self, node: &Node, plan: Option<&Plan>) -> Option<(Inventory, World)> {
         let node = node.get("inventory")?;
         let name = node.as_text()?;
@@ -96,14 +94,10 @@ impl Reading<'_> {
             self.bases().map(|base| [base.join("inventories").join(name), base.join(name)]);
         let mut places = places.into_iter().flatten().flat_map(endings);
         let Some(path) = places.find(|path| self.disk.exists(path) && !name.is_empty()) else {
-            self.found.push(
-                Diagnostic::error(Code::NoSuchInventory, format!("there is no inventory `{name}`"))
-                    .at(
-                        node.span,
-                        "not in `inventories` next to this file, nor in the folder above",
-                    )
-                    .help("correct the name: it is relative to this file"),
-            );
+            Diagnostic::error(Code::NoSuchInventory, format!("there is no inventory `{name}`"))
+                .at(node.span, "not in `inventories` next to this file, nor in the folder above")
+                .help("correct the name: it is relative to this file")
+                .emit(self.found);
             return None;
         };
         let mut own = Diagnostics::default();
@@ -119,22 +113,20 @@ impl Reading<'_> {
             plan.map(|_| (inventory, world))
         } else {
             let message = format!("the hosts of `{name}` are not model hosts");
-            self.found.push(
-                Diagnostic::error(Code::FaultyReference, message)
-                    .at(node.span, "scenarios run on model hosts only")
-                    .help("name an inventory with `planrun_connection: model`"),
-            );
+            Diagnostic::error(Code::FaultyReference, message)
+                .at(node.span, "scenarios run on model hosts only")
+                .help("name an inventory with `planrun_connection: model`")
+                .emit(self.found);
             None
         }
     }
 
     fn faulty(&mut self, span: Span, path: &Path) {
         let shown = path.display();
-        self.found.push(
-            Diagnostic::error(Code::FaultyReference, format!("`{shown}` has errors"))
-                .at(span, "its scenarios cannot be checked")
-                .help(format!("fix them first: `planrun validate {shown}`")),
-        );
+        Diagnostic::error(Code::FaultyReference, format!("`{shown}` has errors"))
+            .at(span, "its scenarios cannot be checked")
+            .help(format!("fix them first: `planrun validate {shown}`"))
+            .emit(self.found);
     }
 }
 
@@ -142,7 +134,6 @@ impl Reading<'_> {
 struct Names<'a> {
     plan: &'a Plan,
     inventory: &'a Inventory,
-    /// The hosts of the plan.
     targets: Vec<HostName>,
     world: World,
     found: &'a mut Diagnostics,

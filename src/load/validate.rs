@@ -35,7 +35,6 @@ const WITH_INVENTORY: [Code; 2] = [Code::NoEntry, Code::LocksNotEnforced];
 /// Warnings of `apply` that no change of a plan can avoid: notes here, which nothing denies.
 const NOT_OF_THE_PLAN: [Code; 1] = [Code::LocksNotEnforced];
 
-/// What was found in one file.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The file as the user named it.
@@ -44,10 +43,8 @@ pub struct Checked {
     pub found: Vec<Diagnostic>,
 }
 
-/// What was found in all files.
 #[derive(Debug, Default)]
 pub struct Validated {
-    /// The files, in the order they were given.
     pub files: Vec<Checked>,
     /// The plans that were not checked against the inventory, because it lacks their hosts.
     pub unmatched: Vec<Unmatched>,
@@ -58,7 +55,6 @@ pub struct Validated {
 pub struct Unmatched {
     pub inventory: String,
     pub plan: String,
-    /// The hosts that it needs.
     pub hosts: String,
 }
 
@@ -316,9 +312,8 @@ fn unknown(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
     }
     let shown = sources.get(id).path();
     let message = format!("cannot determine what kind of file `{shown}` is");
-    found.push(
-        Diagnostic::error(Code::UnknownKind, message)
-            .help("a plan has `version`, `name`, `hosts` and `steps`")
-            .help("leave the file out, or name its kind: `--kind plan`"),
-    );
+    Diagnostic::error(Code::UnknownKind, message)
+        .help("a plan has `version`, `name`, `hosts` and `steps`")
+        .help("leave the file out, or name its kind: `--kind plan`")
+        .emit(found);
 }

@@ -1,19 +1,16 @@
 //! Values with their own types: JSON and YAML.
 
-use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::{self, Node};
 use crate::output::table::{Row, keyed, kind};
-use crate::output::{MAX_VALUES, TOO_LARGE, Type, bounded, convert, is_blank, is_whole, quoted};
+use crate::output::{
+    MAX_VALUES, TOO_LARGE, Type, Types, bounded, convert, is_blank, is_whole, quoted,
+};
 use crate::source::Sources;
 
-pub(super) fn json(
-    text: &str,
-    key: Option<&str>,
-    types: &IndexMap<String, Type>,
-) -> Result<Value, String> {
+pub(super) fn json(text: &str, key: Option<&str>, types: &Types) -> Result<Value, String> {
     if is_blank(text) {
         return Err("expected JSON, found no output".into());
     }
@@ -30,11 +27,7 @@ pub(super) fn json(
     rows(value, key, types)
 }
 
-pub(super) fn yaml(
-    text: &str,
-    key: Option<&str>,
-    types: &IndexMap<String, Type>,
-) -> Result<Value, String> {
+pub(super) fn yaml(text: &str, key: Option<&str>, types: &Types) -> Result<Value, String> {
     if is_blank(text) {
         return Err("expected YAML, found no output".into());
     }
@@ -59,7 +52,7 @@ pub(super) fn yaml(
 }
 
 /// Reads a list of mappings as rows, if a key or types are set.
-fn rows(value: Value, key: Option<&str>, types: &IndexMap<String, Type>) -> Result<Value, String> {
+fn rows(value: Value, key: Option<&str>, types: &Types) -> Result<Value, String> {
     if key.is_none() && types.is_empty() {
         return Ok(value);
     }

@@ -1,11 +1,10 @@
 //! The matches of a regular expression.
 
-use indexmap::IndexMap;
 use regex::{Captures, Regex};
 use serde_json::Value;
 
 use crate::output::table::{Row, keyed};
-use crate::output::{Type, bounded, convert, quoted};
+use crate::output::{Type, Types, bounded, convert, quoted};
 use crate::regexes;
 
 /// Reads the named groups of the first match as a map; with `key`, those of every match as rows.
@@ -13,7 +12,7 @@ pub(super) fn read(
     text: &str,
     pattern: &str,
     key: Option<&str>,
-    types: &IndexMap<String, Type>,
+    types: &Types,
 ) -> Result<Value, String> {
     let regex = regexes::compile(pattern).map_err(|why| format!("invalid pattern: {why}"))?;
     let most = if key.is_some() { usize::MAX } else { 1 };
@@ -40,11 +39,7 @@ pub(super) fn read(
 }
 
 /// Returns the groups of a match; a group that did not match is null.
-fn row(
-    regex: &Regex,
-    captures: &Captures<'_>,
-    types: &IndexMap<String, Type>,
-) -> Result<Row, String> {
+fn row(regex: &Regex, captures: &Captures<'_>, types: &Types) -> Result<Row, String> {
     let mut row = Row::new();
     for name in regex.capture_names().flatten() {
         let kind = types.get(name).copied().unwrap_or(Type::String);

@@ -1,13 +1,12 @@
 //! Pairs: `key=value` or `key: value`, one per line.
 
-use indexmap::IndexMap;
 use serde_json::map::Entry as Slot;
 use serde_json::{Map, Value};
 
-use crate::output::{Type, bounded, convert, is_blank, quoted};
+use crate::output::{Type, Types, bounded, convert, is_blank, quoted};
 
 /// Reads pairs as a map. Empty lines and lines that start with `#` are left out.
-pub(super) fn read(text: &str, types: &IndexMap<String, Type>) -> Result<Value, String> {
+pub(super) fn read(text: &str, types: &Types) -> Result<Value, String> {
     let mut map = Map::new();
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;

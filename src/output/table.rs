@@ -1,19 +1,14 @@
 //! Tables: rows under a header, and rows of any format by one of their fields.
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::output::{MAX_COLUMNS, Type, bounded, convert, is_blank, quoted};
+use crate::output::{MAX_COLUMNS, Type, Types, bounded, convert, is_blank, quoted};
 
 /// A row: its fields by their names.
 pub(super) type Row = Map<String, Value>;
 
 /// Reads lines of cells separated by tabs; the first line names the columns.
-pub(super) fn tsv(
-    text: &str,
-    key: Option<&str>,
-    types: &IndexMap<String, Type>,
-) -> Result<Value, String> {
+pub(super) fn tsv(text: &str, key: Option<&str>, types: &Types) -> Result<Value, String> {
     let mut lines = text.lines();
     let Some(header) = lines.next() else {
         return Err("expected a header, found no output".into());

@@ -22,7 +22,6 @@ const MOST_VALUES: usize = 8;
 /// A line under a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Detail {
-    /// How important it is to the reader.
     pub(crate) tone: Tone,
     pub(crate) text: String,
 }

@@ -11,7 +11,6 @@ pub struct JsonLines<W> {
 }
 
 impl<W: Write> JsonLines<W> {
-    /// Makes a reporter that writes to `out`.
     pub fn new(out: W) -> Self {
         Self { out }
     }

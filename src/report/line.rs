@@ -33,7 +33,6 @@ pub(crate) struct Line {
     pub(crate) step: String,
     /// What happened, in a word or two.
     pub(crate) word: String,
-    /// How important that is to the reader.
     pub(crate) tone: Tone,
     /// The mark before it on a terminal.
     pub(crate) mark: &'static str,
@@ -427,7 +426,6 @@ fn circumstances(id: &TaskId, task: &TaskState, status: TaskStatus) -> String {
     out.join(", ")
 }
 
-/// Returns how important the end of a task is to the reader.
 pub(crate) fn task_tone(status: TaskStatus) -> Tone {
     match status {
         TaskStatus::Changed => Tone::Good,
@@ -437,7 +435,6 @@ pub(crate) fn task_tone(status: TaskStatus) -> Tone {
     }
 }
 
-/// Returns how important the state of a host is to the reader.
 pub(crate) fn host_tone(status: HostStatus) -> Tone {
     match status {
         HostStatus::NotStarted => Tone::Quiet,
@@ -452,7 +449,6 @@ pub(crate) fn host_tone(status: HostStatus) -> Tone {
     }
 }
 
-/// Returns how important the state of a run is to the reader.
 pub(crate) fn run_tone(status: RunStatus) -> Tone {
     match status {
         RunStatus::Planned | RunStatus::Running => Tone::Plain,

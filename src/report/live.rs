@@ -87,7 +87,6 @@ impl Live {
         }
     }
 
-    /// Draws the current picture.
     pub fn paint(&self) {
         self.shared.paint();
     }

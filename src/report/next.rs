@@ -8,12 +8,10 @@ use crate::inventory::HostName;
 use crate::quote;
 use crate::report::detail::sentence;
 
-/// A possible next action.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Next {
     /// What it does, or what must be done first.
     pub why: String,
-    /// The command to type.
     pub command: String,
 }
 

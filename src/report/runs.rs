@@ -16,7 +16,6 @@ const GAP: usize = 2;
 /// The widest that one cell may be.
 const CELL_WIDTH: usize = 40;
 
-/// One row of the table of runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunLine {
     pub id: String,
@@ -28,7 +27,6 @@ pub struct RunLine {
     pub begun_at: Timestamp,
     /// When it ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
-    /// How many hosts it has.
     pub hosts: usize,
     /// What it waits for; see [`crate::report::open::waits_for`].
     pub waits_for: Vec<String>,
@@ -43,7 +41,6 @@ struct Column {
     cell: fn(&RunLine, &Style) -> String,
 }
 
-/// The columns, in the order they are shown.
 const COLUMNS: [Column; 7] = [
     Column { heading: "RUN", missed: 0, cell: |run, _| printable(&run.id) },
     Column { heading: "STATE", missed: 0, cell: |run, _| printable(&run.state.replace('_', " ")) },

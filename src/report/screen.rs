@@ -53,9 +53,7 @@ pub(crate) struct Screen {
 /// The room and the moment of one picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
-    /// Columns of the terminal.
     pub(crate) width: usize,
-    /// Rows of the terminal.
     pub(crate) height: usize,
     /// The number of the picture: selects the frame of the spinner.
     pub(crate) tick: usize,
@@ -309,7 +307,6 @@ fn width_of(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// Draws the part of the time that has passed.
 fn bar(passed: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,

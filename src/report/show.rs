@@ -37,7 +37,6 @@ const VALUE_WIDTH: usize = 100;
 /// Hex digits of a digest, enough to distinguish two plans.
 const DIGEST_DIGITS: usize = 12;
 
-/// Returns a run as text.
 pub fn text(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     let style = &invocation.style;
     let mut page = Page::new(style);
@@ -180,7 +179,6 @@ impl Page<'_> {
 /// The events of a host, or those of the run.
 struct Group<'a> {
     page: Page<'a>,
-    /// The task of the last event.
     task: Option<&'a TaskId>,
 }
 

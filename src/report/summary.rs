@@ -34,7 +34,6 @@ pub struct Invocation {
     /// How planrun is called: its name, and the state directory if it was given.
     pub program: String,
     pub run: RunId,
-    /// How it is laid out.
     pub style: Style,
 }
 
@@ -43,7 +42,6 @@ pub fn summary(records: &[Record], invocation: &Invocation) -> String {
     summary_of(&RunState::for_report(records), invocation)
 }
 
-/// Returns the summary of the state of a run.
 pub fn summary_of(state: &RunState, invocation: &Invocation) -> String {
     let mut page = Page::new(&invocation.style);
     page.verdict(state);

@@ -19,7 +19,6 @@ const VALUE_WIDTH: usize = 60;
 /// Values that are shown; the rest is counted.
 const MOST_VALUES: usize = 3;
 
-/// All waits in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     by_task: BTreeMap<TaskId, Wait>,
@@ -110,7 +109,6 @@ impl Wait {
         })
     }
 
-    /// Returns what it waits for, as written.
     pub(crate) fn until(&self) -> Option<String> {
         self.until.as_deref().map(printable)
     }
@@ -126,7 +124,6 @@ impl Wait {
         format!("{} left", text::whole(left))
     }
 
-    /// Returns the longest time it may wait.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }

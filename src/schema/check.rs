@@ -140,11 +140,10 @@ fn bool_word(node: &Node, alternatives: &[Shape]) -> Option<&'static str> {
 
 fn not_a_bool(node: &Node, meant: &str, found: &mut Diagnostics) {
     let text = node.as_text().unwrap_or_default();
-    found.push(
-        Diagnostic::error(Code::WrongType, format!("`{text}` is a string, not a bool"))
-            .at(place(node), "in YAML 1.2 only `true` and `false` are booleans")
-            .fix(format!("write `{meant}`"), node.span, meant),
-    );
+    Diagnostic::error(Code::WrongType, format!("`{text}` is a string, not a bool"))
+        .at(place(node), "in YAML 1.2 only `true` and `false` are booleans")
+        .fix(format!("write `{meant}`"), node.span, meant)
+        .emit(found);
 }
 
 fn is_template(node: &Node) -> bool {
@@ -228,21 +227,19 @@ fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
         } else {
             (format!("missing key in {}", record.name), "incomplete")
         };
-        found.push(
-            Diagnostic::error(Code::MissingAction, message)
-                .missing_at(head(node), label)
-                .help(format!("add exactly one of {}", one_of(&record.one_of))),
-        );
+        Diagnostic::error(Code::MissingAction, message)
+            .missing_at(head(node), label)
+            .help(format!("add exactly one of {}", one_of(&record.one_of)))
+            .emit(found);
         return;
     };
     for other in present {
         let message = format!("`{}` and `{}` cannot be combined", first.key, other.key);
-        found.push(
-            Diagnostic::error(Code::SeveralActions, message)
-                .at(other.key_span, "second key")
-                .also(first.key_span, "first key")
-                .help(format!("remove one: {} takes only one of them", record.name)),
-        );
+        Diagnostic::error(Code::SeveralActions, message)
+            .at(other.key_span, "second key")
+            .also(first.key_span, "first key")
+            .help(format!("remove one: {} takes only one of them", record.name))
+            .emit(found);
     }
 }
 
@@ -253,11 +250,7 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
         record.one_of.clone()
     };
     let line = first_field(node, record).or_else(|| default_of(node, record));
-    found.push(
-        Diagnostic::error(
-            Code::WrongType,
-            format!("expected {}, found {}", record.name, node.kind()),
-        )
+    Diagnostic::error(Code::WrongType, format!("expected {}, found {}", record.name, node.kind()))
         .at(place(node), format!("this is {}", node.kind()))
         .help(match (list_of(node, record), line) {
             (Some(key), _) => format!("put the list under `{key}:`"),
@@ -266,8 +259,8 @@ fn not_a_record(node: &Node, record: &Record, found: &mut Diagnostics) {
                 format!("write `{}`", sample_of(record))
             }
             (None, None) => format!("write a mapping with {}", one_of(&keys)),
-        }),
-    );
+        })
+        .emit(found);
 }
 
 /// Returns the key for a list that was written instead of a whole record.
@@ -356,17 +349,16 @@ fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
 }
 
 fn too_few(node: &Node, min: usize, what: &str, found: &mut Diagnostics) {
-    found.push(
-        Diagnostic::error(
-            Code::TooFew,
-            match min {
-                1 => "must not be empty".to_owned(),
-                _ => format!("must have at least {min} {what}"),
-            },
-        )
-        .at(place(node), "too few entries")
-        .help("add an entry, or remove the key"),
-    );
+    Diagnostic::error(
+        Code::TooFew,
+        match min {
+            1 => "must not be empty".to_owned(),
+            _ => format!("must have at least {min} {what}"),
+        },
+    )
+    .at(place(node), "too few entries")
+    .help("add an entry, or remove the key")
+    .emit(found);
 }
 
 fn check_form(text: &str, form: &Form, node: &Node, found: &mut Diagnostics) {

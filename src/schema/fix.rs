@@ -8,7 +8,6 @@ use crate::schema::foreign::values;
 use crate::schema::{Form, FormKind, Record, Select, Shape};
 use crate::source::{Sources, Span};
 
-/// A fix of a value.
 pub(super) struct ValueFix {
     /// What to do, as an imperative.
     pub(super) text: String,
@@ -109,11 +108,10 @@ pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool 
     let edits =
         vec![Edit::new(edge(start.range().start), "\""), Edit::new(edge(end.range().end), "\"")];
     let key = entries[at].key_span;
-    found.push(
-        Diagnostic::error(Code::CommaInBraces, "unquoted comma in a `{ }` value")
-            .at(key, "parsed as a separate key")
-            .fix_all("put quotes around the value", edits),
-    );
+    Diagnostic::error(Code::CommaInBraces, "unquoted comma in a `{ }` value")
+        .at(key, "parsed as a separate key")
+        .fix_all("put quotes around the value", edits)
+        .emit(found);
     true
 }
 
@@ -147,7 +145,6 @@ fn duration(text: &str) -> Option<String> {
     values::duration(text)
 }
 
-/// Whether values of this type are taken.
 fn takes(shape: &Shape, select: Select) -> bool {
     shape.any(|one| one.select() == select)
 }

@@ -41,7 +41,6 @@ pub enum Tool {
 pub struct Keyword {
     /// The mapping in which people write it.
     pub place: &'static str,
-    /// The tools that have it.
     pub tools: Vec<Tool>,
     pub word: &'static str,
     /// How its value is converted.
@@ -52,7 +51,6 @@ pub struct Keyword {
     say: &'static str,
 }
 
-/// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("foreign/words.tsv");
 
 /// The keys, by place.
@@ -87,7 +85,6 @@ impl Keyword {
         Some(Self { place, tools: tools?, word, carry: Carry::of(carry)?, replaces, say })
     }
 
-    /// Returns the label of the key.
     pub fn label(&self) -> String {
         let names: Vec<&str> = self.tools.iter().map(|tool| tool.name()).collect();
         match *self.tools {

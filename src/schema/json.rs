@@ -9,15 +9,13 @@ use crate::schema::{Field, Form, Record, Select, Shape, editor, form, selects};
 pub fn schema(root: &'static Record, title: &str) -> Value {
     let mut definitions = Map::new();
     let body = of_record(root, &mut definitions);
-    let mut schema = Map::new();
-    schema.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
-    schema.insert("title".into(), title.into());
-    if let Value::Object(body) = body {
-        schema.extend(body);
+    let mut schema = json!({"$schema": "http://json-schema.org/draft-07/schema#", "title": title});
+    for (key, value) in body.as_object().into_iter().flatten() {
+        schema[key] = value.clone();
     }
     definitions.sort_keys();
-    schema.insert("definitions".into(), Value::Object(definitions));
-    Value::Object(schema)
+    schema["definitions"] = definitions.into();
+    schema
 }
 
 fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> Value {
@@ -50,25 +48,26 @@ fn of_record(record: &'static Record, definitions: &mut Map<String, Value>) -> V
             required.push(Value::from(field.name));
         }
     }
-    let mut schema = Map::new();
-    schema.insert("type".into(), "object".into());
-    schema.insert("description".into(), record.about.into());
-    schema.insert("markdownDescription".into(), record.about.into());
+    let mut schema = json!({
+        "type": "object",
+        "description": record.about,
+        "markdownDescription": record.about,
+    });
     if let Some(snippets) = editor::snippets(&word) {
-        schema.insert("defaultSnippets".into(), snippets);
+        schema["defaultSnippets"] = snippets;
     }
-    schema.insert("properties".into(), Value::Object(properties));
+    schema["properties"] = properties.into();
     if !required.is_empty() {
-        schema.insert("required".into(), required.into());
+        schema["required"] = required.into();
     }
     let rest = record.rest.as_ref();
-    let rest = rest.map_or(Value::Bool(false), |shape| of_shape(shape, definitions));
-    schema.insert("additionalProperties".into(), rest);
+    schema["additionalProperties"] =
+        rest.map_or(Value::Bool(false), |shape| of_shape(shape, definitions));
     if !record.one_of.is_empty() {
-        let each: Vec<Value> = record.one_of.iter().map(|key| json!({"required": [key]})).collect();
-        schema.insert("oneOf".into(), each.into());
+        let each = record.one_of.iter().map(|key| json!({"required": [key]}));
+        schema["oneOf"] = each.collect();
     }
-    Value::Object(schema)
+    schema
 }
 
 /// Adds the sentence of a key to the references of its value. Validation ignores it next to a

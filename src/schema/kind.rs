@@ -5,7 +5,6 @@ use serde_json::Value;
 use crate::diagnostic::nearest;
 use crate::schema::{Record, RecordId, Shape, foreign, json, table};
 
-/// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Kind {

@@ -15,7 +15,6 @@ use serde_json::Value;
 use super::writings::Writing;
 use super::{SHORTEST, writings};
 
-/// Finds and replaces secrets.
 #[derive(Clone, Default)]
 pub struct Redactor {
     plain: Finder,
@@ -165,7 +164,7 @@ impl Finder {
         };
         Self { automaton, begun, writings }
     }
-    /// Returns the encodings that start where a prefix was found.
+
     /// Returns the encodings that start where a prefix was found.
     fn written<'a>(
         &'a self,

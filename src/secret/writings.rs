@@ -139,8 +139,7 @@ fn percent(text: &str) -> Vec<String> {
             all.push(encoded.replace("%20", "+"));
             all.push(encoded);
         }
-        let every: Vec<String> = text.bytes().map(|byte| digits(byte, upper)).collect();
-        all.push(format!("%{}", every.join("%")));
+        all.push(format!("%{}", hex(text, upper, "%")));
     }
     all
 }
@@ -149,19 +148,15 @@ fn percent(text: &str) -> Vec<String> {
 fn spelled(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for upper in [true, false] {
-        all.push(hex(text.as_bytes(), upper, ":"));
-        all.push(format!("\\x{}", hex(text.as_bytes(), upper, "\\x")));
+        all.push(hex(text, upper, ":"));
+        all.push(format!("\\x{}", hex(text, upper, "\\x")));
     }
     all
 }
 
-fn hex(bytes: &[u8], upper: bool, glue: &str) -> String {
-    let all: Vec<String> = bytes.iter().map(|byte| digits(*byte, upper)).collect();
-    all.join(glue)
-}
-
-fn digits(byte: u8, upper: bool) -> String {
-    if upper { format!("{byte:02X}") } else { format!("{byte:02x}") }
+fn hex(text: &str, upper: bool, glue: &str) -> String {
+    let digits = |byte| if upper { format!("{byte:02X}") } else { format!("{byte:02x}") };
+    text.bytes().map(digits).collect::<Vec<String>>().join(glue)
 }
 
 /// The characters of base64 that the text alone determines, if `shift` bytes precede it.

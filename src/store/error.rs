@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
 
-use super::sqlite::RunRow;
+use super::row::RunRow;
 use crate::event::{JournalError, RunId, RunStatus};
 
 /// Why an operation of the store failed.

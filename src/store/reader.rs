@@ -9,7 +9,8 @@ use super::chain::Reading;
 use super::directory::Places;
 use super::error::StoreError;
 use super::lock::RunLock;
-use super::sqlite::{Answer, RunRow};
+use super::row::RunRow;
+use super::sqlite::Answer;
 use super::{directory, name, sqlite};
 use crate::event::{Record, RunId};
 

@@ -22,7 +22,6 @@ use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 
 pub(super) use self::locks::taken;
 pub(super) use self::open::{beside, empty, open, open_to_read};
-pub use self::read::RunRow;
 pub(super) use self::read::{list, reading};
 pub use self::requests::{Asked, Reply};
 pub(super) use self::requests::{ask, open as open_requests, reply, reply_to};

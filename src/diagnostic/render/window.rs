@@ -7,10 +7,8 @@ use crate::source::Source;
 /// Maximum size of the lines that are shown unchanged. A longer line is generated.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// Some lines of a text.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// The number of the first line, from 1.
     pub(super) first_line: usize,
     /// The lines, without control characters.
     pub(super) text: String,

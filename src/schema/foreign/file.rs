@@ -44,7 +44,6 @@ struct Form {
     steps: &'static str,
 }
 
-/// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("files.tsv");
 
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| rows(TABLE).map(Form::row).collect());

@@ -14,7 +14,6 @@ pub struct Name {
     pub say: &'static str,
 }
 
-/// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("names.tsv");
 
 pub static NAMES: LazyLock<Vec<Name>> = LazyLock::new(|| {

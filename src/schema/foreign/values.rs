@@ -6,7 +6,6 @@ use crate::schema::foreign::Tool;
 use crate::schema::form;
 use crate::table::rows;
 
-/// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("values.tsv");
 
 /// A foreign value, its tool, and planrun's value.

@@ -20,7 +20,6 @@ pub struct Variable {
     pub secret: bool,
 }
 
-/// The rows, separated by tabs.
 pub const TABLE: &str = include_str!("variables.tsv");
 
 pub static VARIABLES: LazyLock<Vec<Variable>> = LazyLock::new(|| {
@@ -42,8 +41,8 @@ static READ: LazyLock<Vec<&str>> = LazyLock::new(|| named("read").collect());
 pub static OWN: LazyLock<Vec<&str>> = LazyLock::new(|| named("own").collect());
 
 fn named(wanted: &str) -> impl Iterator<Item = &'static str> {
-    let named = move |[kind, name, ..]: [&'static str; 4]| (kind == wanted).then_some(name);
-    rows(TABLE).filter_map(named)
+    let named = move |[kind, name]: [&'static str; 2]| (kind == wanted).then_some(name);
+    rows(include_str!("known.tsv")).filter_map(named)
 }
 
 /// Returns the variable that an unknown one probably means: it differs by a letter, by the case of

@@ -13,7 +13,7 @@ use crate::store::error::Locked;
 
 /// Returns a host that some records need and another run has locked. `is_alive` returns whether a
 /// process works on a run: a run that died before its first change has locked nothing.
-pub(in crate::store) fn taken(
+pub(crate) fn taken(
     connection: &Connection,
     run: &RunId,
     records: &[Record],

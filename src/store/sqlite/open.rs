@@ -37,7 +37,7 @@ const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE
 ///
 /// The usual way needs files next to the database, which SQLite cannot create on a read-only file
 /// system. Without a write-ahead log, the database can be read without them.
-pub(in crate::store) fn open_to_read(path: &Path) -> Result<Option<Connection>, StoreError> {
+pub(crate) fn open_to_read(path: &Path) -> Result<Option<Connection>, StoreError> {
     let usual = read_with(path.as_os_str(), path, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let Err(why) = usual else { return usual };
     let is_final =
@@ -65,7 +65,7 @@ fn read_with(
 }
 
 /// Returns the path of a file that SQLite keeps next to the database.
-pub(in crate::store) fn beside(database: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(suffix);
     PathBuf::from(path)
@@ -84,7 +84,7 @@ pub(super) fn unguarded<T>(
 }
 
 /// Returns a database without runs, for a state directory that does not exist.
-pub(in crate::store) fn empty() -> rusqlite::Result<Connection> {
+pub(crate) fn empty() -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
     make_tables(&connection)?;
     Ok(connection)
@@ -96,7 +96,7 @@ fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Opens an existing database file for writing, and creates its tables if there are none; `pages` is
 /// its maximum size.
-pub(in crate::store) fn open(path: &Path, pages: Option<u32>) -> Result<Connection, StoreError> {
+pub(crate) fn open(path: &Path, pages: Option<u32>) -> Result<Connection, StoreError> {
     let fault = |error: rusqlite::Error| StoreError::from_sqlite("open the database", path, &error);
     let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_WRITE;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;

@@ -1,40 +1,15 @@
 //! Reads runs. Damage hides nothing but itself: if the database cannot return all rows at once, they are
 //! read one by one.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Answer, from_column, head, no_such_run, to_column};
-use crate::event::{RunId, RunStatus};
+use crate::event::RunId;
 use crate::store::chain::{self, Link, Reading};
+use crate::store::row::RunRow;
 
 /// Maximum number of rows that are read one by one: a damaged count must not take forever.
 const MOST_SINGLE: u64 = 1_000_000;
-
-/// A run in the list of runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunRow {
-    pub id: RunId,
-    pub plan: String,
-    /// `user@machine`.
-    pub by: String,
-    /// When it started, by the clock of the run; `None` if the row is damaged.
-    pub begun_at: Option<Timestamp>,
-    pub ended_at: Option<Timestamp>,
-    /// Its state after its last event; `None` if the row is damaged.
-    pub state: Option<RunStatus>,
-    /// The number of its hosts.
-    pub hosts: usize,
-    /// Whether a process works on it.
-    pub alive: bool,
-}
-
-impl RunRow {
-    /// Whether the run is in progress by its events, but no process works on it: the controller died.
-    pub fn is_interrupted(&self) -> bool {
-        !self.alive && self.state.is_some_and(RunStatus::is_under_way)
-    }
-}
 
 /// The columns that [`listed`] reads; conditions follow.
 pub(super) const COLUMNS: &str =
@@ -42,7 +17,7 @@ pub(super) const COLUMNS: &str =
 
 /// Returns the rows of all runs, newest first. An invalid field is `None`; whether a process works on a
 /// run is not known here.
-pub(in crate::store) fn list(connection: &Connection) -> rusqlite::Result<Vec<RunRow>> {
+pub(crate) fn list(connection: &Connection) -> rusqlite::Result<Vec<RunRow>> {
     let mut all = connection.prepare(&format!("{COLUMNS} ORDER BY number DESC"))?;
     let rows: Result<Vec<RunRow>, _> = all.query_map([], listed)?.collect();
     rows.or_else(|error| {
@@ -73,11 +48,7 @@ pub(super) fn listed(row: &Row<'_>) -> rusqlite::Result<RunRow> {
 }
 
 /// Reads the events of a run after number `after`, and finds damaged ones.
-pub(in crate::store) fn reading(
-    connection: &mut Connection,
-    run: &RunId,
-    after: u64,
-) -> Answer<Reading> {
+pub(crate) fn reading(connection: &mut Connection, run: &RunId, after: u64) -> Answer<Reading> {
     // One transaction: the end of the chain must belong to the links that are read.
     let transaction = connection.transaction()?;
     let Some(head) = head(&transaction, run)? else {

@@ -18,7 +18,7 @@ pub struct Asked {
 }
 
 /// Adds a request and returns its number.
-pub(in crate::store) fn ask(
+pub(crate) fn ask(
     transaction: &Transaction<'_>,
     run: &RunId,
     by: &str,
@@ -33,7 +33,7 @@ pub(in crate::store) fn ask(
 }
 
 /// Returns the requests to a run that have no reply; those of a later planrun are ignored.
-pub(in crate::store) fn open(connection: &Connection, run: &RunId) -> rusqlite::Result<Vec<Asked>> {
+pub(crate) fn open(connection: &Connection, run: &RunId) -> rusqlite::Result<Vec<Asked>> {
     let mut select = connection.prepare(
         "SELECT number, asked_by, request FROM requests
          WHERE run = ?1 AND reply IS NULL ORDER BY number",
@@ -52,7 +52,7 @@ pub(in crate::store) fn open(connection: &Connection, run: &RunId) -> rusqlite::
 }
 
 /// Replies to a request, if it has no reply; returns whether it did.
-pub(in crate::store) fn reply(
+pub(crate) fn reply(
     transaction: &Transaction<'_>,
     number: u64,
     reply: &Reply,
@@ -80,10 +80,7 @@ pub(super) fn reply_to_all(
 }
 
 /// Returns the reply to a request, if there is one.
-pub(in crate::store) fn reply_to(
-    connection: &Connection,
-    number: u64,
-) -> rusqlite::Result<Option<Reply>> {
+pub(crate) fn reply_to(connection: &Connection, number: u64) -> rusqlite::Result<Option<Reply>> {
     let text = connection.query_row(
         "SELECT reply FROM requests WHERE number = ?1",
         [to_column(number)],
