@@ -170,7 +170,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(words: &[OsString]) -> Exit {
-    let cli = match parse(words) {
+    let parsed = command().try_get_matches_from(words);
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed.map_err(with_outlook) {
         Ok(cli) => cli,
         Err(error) => {
             // It quotes the arguments, such as the name of a file.
@@ -208,12 +210,6 @@ fn arrived(exit: Exit) -> Exit {
         }
         None => exit,
     }
-}
-
-fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
-    let command = command();
-    let parsed = command.try_get_matches_from(words);
-    parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(with_outlook)
 }
 
 fn command() -> clap::Command {

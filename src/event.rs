@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::inventory::HostName;
 
 pub use self::host::{HostEvent, HostStatus, PreflightVerdict};
-pub use self::progress::Progress;
+pub use self::progress::{Progress, Waiting};
 pub use self::reason::{Reason, Seen, Truth};
 pub use self::request::Request;
 pub use self::run::{

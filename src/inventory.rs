@@ -144,7 +144,7 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<SecretFrom>,
     /// How commands become another user: `ansible_become_method`.
-    #[serde(default, skip_serializing_if = "BecomeMethod::is_usual")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub become_method: BecomeMethod,
     /// The password for becoming another user: `planrun_become_password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,7 +153,7 @@ pub struct Link {
     pub r#become: Option<bool>,
     /// That user: `ansible_become_user`, by default root.
     pub become_user: Option<String>,
-    #[serde(default, skip_serializing_if = "Locking::is_usual")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub locking: Locking,
     /// The model of a model host: `planrun_model`, unchanged.
     pub model: Option<String>,
@@ -174,10 +174,9 @@ pub enum Locking {
     None,
 }
 
-impl Locking {
-    fn is_usual(&self) -> bool {
-        *self == Self::Usual
-    }
+/// Whether a value is that of hosts that set none; it is not stored.
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Whether a path can be the directory of locks: it is absolute, and no shell reads anything into it.
@@ -208,20 +207,8 @@ impl Connection {
 }
 
 /// The program by which commands become another user.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    strum::EnumString,
-    strum::IntoStaticStr,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
 pub enum BecomeMethod {
     #[default]
     Sudo,
@@ -232,19 +219,18 @@ pub enum BecomeMethod {
 }
 
 impl BecomeMethod {
-    /// Whether it is the one of hosts that set none.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Returns the method with this name, also with the collection that Ansible has it in.
     pub fn named(name: &str) -> Option<Self> {
-        name.rsplit('.').next().unwrap_or(name).parse().ok()
+        let name = name.rsplit('.').next().unwrap_or(name);
+        [Self::Sudo, Self::Doas, Self::Su].into_iter().find(|method| method.name() == name)
     }
 
     pub fn name(self) -> &'static str {
-        self.into()
+        match self {
+            Self::Sudo => "sudo",
+            Self::Doas => "doas",
+            Self::Su => "su",
+        }
     }
 }
 

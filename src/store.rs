@@ -108,7 +108,9 @@ impl Store {
     pub fn begin_new(&self, now: Timestamp, by: &str) -> Result<RunJournal, StoreError> {
         let mut again = 1..NAME_TRIES;
         loop {
-            match self.begin(new_run_id(now, chance()), by) {
+            // The last bytes of such an id are random.
+            let [.., a, b, c, d] = *uuid::Uuid::now_v7().as_bytes();
+            match self.begin(new_run_id(now, u32::from_be_bytes([a, b, c, d])), by) {
                 Err(StoreError::Exists { .. } | StoreError::Held { .. })
                     if again.next().is_some() => {}
                 other => return other,
@@ -224,10 +226,4 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
         RunEvent::Ended { status, .. } => Some(*status),
         RunEvent::RollbackRequested { .. } | RunEvent::StopRequested { .. } => None,
     }
-}
-
-/// Returns a random number; the last bytes of such an id are random.
-fn chance() -> u32 {
-    let [.., a, b, c, d] = *uuid::Uuid::now_v7().as_bytes();
-    u32::from_be_bytes([a, b, c, d])
 }

@@ -41,11 +41,12 @@ pub(super) fn duration(word: &str) -> Result<Duration, String> {
 /// Splits `NAME=VALUE`; the value may be empty and may contain more `=`.
 fn assignment(word: &str) -> Result<(String, String), String> {
     match word.split_once('=') {
-        Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value))
+            if !name.is_empty()
+                && !name.contains(|c: char| c.is_whitespace() || c.is_control()) =>
+        {
+            Ok((name.to_owned(), value.to_owned()))
+        }
         _ => Err("expected NAME=VALUE".to_owned()),
     }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }

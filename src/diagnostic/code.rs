@@ -5,22 +5,13 @@
 //! in `docs/diagnostics.md`, in the order of this list; a test compares the two. Logic that depends on
 //! what was reported matches on these, never on the words of a message.
 
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
 use super::manual;
 
 /// The kind of a problem; its name is the variant in kebab case.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Code {

@@ -9,22 +9,7 @@ use crate::task::TaskId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// A wait has checked its condition and continues.
-    Waiting {
-        task: TaskId,
-        /// What it waits for, as written; `None` for a plain wait.
-        until: Option<String>,
-        /// The last observed values.
-        values: Vec<(String, String)>,
-        /// Why the condition is unknown, if it is.
-        error: Option<String>,
-        /// How long it has waited.
-        waited: Duration,
-        /// How long it waits at most.
-        limit: Duration,
-        /// How long the condition has been observed to be true without a break, of how long it must
-        /// be; `None` while it is not, and for a wait without `stable_for`.
-        stable: Option<(Duration, Duration)>,
-    },
+    Waiting { task: TaskId, wait: Waiting },
     /// A machine cannot be reached, and planrun tries again.
     Away {
         /// The task that needs it.
@@ -54,4 +39,22 @@ pub enum Progress {
         delay: Duration,
         why: String,
     },
+}
+
+/// A wait in progress.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// What it waits for, as written; `None` for a plain wait.
+    pub until: Option<String>,
+    /// The last observed values.
+    pub values: Vec<(String, String)>,
+    /// Why the condition is unknown, if it is.
+    pub error: Option<String>,
+    /// How long it has waited.
+    pub waited: Duration,
+    /// How long it waits at most.
+    pub limit: Duration,
+    /// How long the condition has been observed to be true without a break, of how long it must be; `None`
+    /// while it is not, and for a wait without `stable_for`.
+    pub stable: Option<(Duration, Duration)>,
 }

@@ -95,9 +95,9 @@ impl Progress {
     #[must_use]
     pub fn redacted(mut self, by: &Redactor) -> Self {
         match &mut self {
-            Self::Waiting { values, error, .. } => {
-                pairs(values, by);
-                optional(error, |error| text(error, by));
+            Self::Waiting { wait, .. } => {
+                pairs(&mut wait.values, by);
+                optional(&mut wait.error, |error| text(error, by));
             }
             Self::Retrying { why, .. } | Self::Away { why, .. } | Self::Locked { why, .. } => {
                 text(why, by);

@@ -22,7 +22,8 @@ pub(super) fn report_ignored(draft: &Draft, found: &mut Diagnostics) {
     let mut reported = HashSet::new();
     let mut encrypted: IndexMap<&str, Span> = IndexMap::new();
     for (name, given) in draft.variables() {
-        if given.encrypted && !is_of_connection(name) {
+        let is_of_connection = name.starts_with("ansible_") || name.starts_with("planrun_");
+        if given.encrypted && !is_of_connection {
             encrypted.entry(name).or_insert(given.name);
             continue;
         }
@@ -45,11 +46,6 @@ pub(super) fn report_ignored(draft: &Draft, found: &mut Diagnostics) {
         .emit(found);
 }
 
-/// Whether a variable is about the connection to a host.
-fn is_of_connection(name: &str) -> bool {
-    name.starts_with("ansible_") || name.starts_with("planrun_")
-}
-
 fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
     let ignored = |why: &str| {
         Diagnostic::warning(Code::VariableNotHonoured, format!("`{name}` has no effect"))
@@ -67,7 +63,10 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
                 .at(given.name, "no space after the `:`")
                 .fix("add a space after the `:`", behind, " "),
         )
-    } else if let Some(near) = variables::misspelled(name).filter(|_| !is_collection(given)) {
+    } else if !given.value.is_array()
+        && !given.value.is_object()
+        && let Some(near) = variables::misspelled(name)
+    {
         let message = format!("unknown variable `{name}`");
         Some(
             Diagnostic::error(Code::MisspelledVariable, message)
@@ -101,11 +100,6 @@ fn remark(name: &str, given: &Given) -> Option<Diagnostic> {
     } else {
         None
     }
-}
-
-/// Whether a value is a list or a mapping, which cannot configure a connection.
-fn is_collection(given: &Given) -> bool {
-    given.value.is_array() || given.value.is_object()
 }
 
 /// Reports groups that are undefined, empty or named like a host, and an inventory without hosts.

@@ -228,7 +228,7 @@ impl Draft {
         if self.mentions > MAX_MENTIONS {
             return;
         }
-        let expanded = match ranges::expand(entry) {
+        let (names, first_port) = match ranges::expand(entry) {
             Ok(expanded) => expanded,
             Err(why) => {
                 let message = format!("invalid host entry `{entry}`");
@@ -240,20 +240,20 @@ impl Draft {
                 return;
             }
         };
-        let count = expanded.names.len();
+        let count = names.len();
         if count > 1 && !self.takes_range(count, vars.len(), place) {
             return;
         }
         self.hosts.reserve(count - 1);
         self.groups[group].hosts.reserve(count - 1);
-        for name in expanded.names {
+        for name in names {
             let Some((index, known)) = self.take_host(name, group, place) else {
                 // The other names of a range have the same problem.
                 break;
             };
             let host = &mut self.hosts[index];
             // Ansible takes a port only where a host is named first.
-            if let Some(port) = expanded.port.filter(|_| !known) {
+            if let Some(port) = first_port.filter(|_| !known) {
                 let port = Given::new(port.into(), place, place);
                 host.vars.all().insert("ansible_port".to_owned(), port);
             }

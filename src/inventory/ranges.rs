@@ -8,14 +8,8 @@ use std::net::Ipv6Addr;
 /// Maximum number of names of one entry.
 pub(super) const MAX_NAMES: usize = 100_000;
 
-#[derive(Debug, PartialEq)]
-pub(super) struct Expanded {
-    pub(super) names: Vec<String>,
-    pub(super) port: Option<u16>,
-}
-
-/// Expands an entry; `Err` has the reason if it is invalid.
-pub(super) fn expand(entry: &str) -> Result<Expanded, String> {
+/// Returns the names of an entry, and the port after them; `Err` has the reason if it is invalid.
+pub(super) fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
     let (host, port) = split_port(entry)?;
     let names = expand_ranges(host)?;
     for name in &names {
@@ -27,7 +21,7 @@ pub(super) fn expand(entry: &str) -> Result<Expanded, String> {
             });
         }
     }
-    Ok(Expanded { names, port })
+    Ok((names, port))
 }
 
 /// Whether a name is an IPv6 address, with or without a zone.

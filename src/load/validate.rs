@@ -125,7 +125,11 @@ impl Validation<'_> {
                         let _model = model::lower(id, self.sources, &mut found);
                     }
                     Some(Kind::Test) => scenarios::check(id, &dir, self.sources, &mut found),
-                    Some(Kind::Inventory) => inventory_text(id, self.sources, &mut found),
+                    Some(Kind::Inventory) => {
+                        if let Some(node) = document::parse(self.sources, id, &mut found) {
+                            schema::check(&node, &Kind::Inventory.shape(), &mut found);
+                        }
+                    }
                     None => unknown(id, self.sources, &mut found),
                 }
             }
@@ -212,7 +216,9 @@ impl Validation<'_> {
     ) {
         let inventory = self.inventories.get(paths).cloned().flatten();
         let (Some(inventory), Some(Some(given))) = (inventory, self.given.get()) else { return };
-        if self.several && is_of_another(&plan, &inventory) {
+        // Some of its hosts do not exist: it is for another inventory.
+        let hosts = pattern::resolve(&plan.hosts.0, &inventory);
+        if self.several && matches!(hosts, Err(pattern::PatternError::Unknown { .. })) {
             let (inventory, plan, hosts) = (inventory.path, shown.to_owned(), plan.hosts.0);
             self.validated.unmatched.push(Unmatched { inventory, plan, hosts });
             return;
@@ -287,19 +293,6 @@ fn settle(files: &mut [Checked], sources: &Sources, may_come: impl Fn(Code) -> b
             let used = |at| used.contains(&(path(*id), at));
             file.found.extend(allow::unused(*id, sources, used, may_come));
         }
-    }
-}
-
-/// Whether a plan is for another inventory: some of its hosts do not exist.
-fn is_of_another(plan: &Plan, inventory: &Inventory) -> bool {
-    let hosts = pattern::resolve(&plan.hosts.0, inventory);
-    matches!(hosts, Err(pattern::PatternError::Unknown { .. }))
-}
-
-/// Checks an inventory that is not a file.
-fn inventory_text(id: SourceId, sources: &Sources, found: &mut Diagnostics) {
-    if let Some(node) = document::parse(sources, id, found) {
-        schema::check(&node, &Kind::Inventory.shape(), found);
     }
 }
 

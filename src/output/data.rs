@@ -21,6 +21,8 @@ pub(super) fn json(text: &str, key: Option<&str>, types: &Types) -> Result<Value
         let found = quoted(text.lines().nth(error.line().saturating_sub(1)).unwrap_or(""));
         format!("the output is not valid JSON: {error}, found {found}")
     })?;
+    // It would be rounded.
+    let fits = |number: &str| number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
     if let Some(number) = numbers(text).find(|number| is_whole(number) && !fits(number)) {
         return Err(format!("expected {TOO_LARGE}, found {}", quoted(number)));
     }
@@ -136,11 +138,6 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
         !matches!(char, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')
     })
     .filter(|part| !part.is_empty())
-}
-
-/// Whether an integer keeps its value; one that does not fit would be rounded.
-fn fits(number: &str) -> bool {
-    number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
 }
 
 /// Returns an integer of a document that was rounded.

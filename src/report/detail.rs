@@ -78,35 +78,24 @@ pub(crate) fn output(on: &HostName, stream: &str, most: usize, is_cut: bool) -> 
         .collect()
 }
 
-/// Returns the outcome of a failed attempt and its standard error, or its standard output if that
-/// is empty.
-pub(crate) fn attempt(host: &HostName, attempt: &AttemptState) -> Vec<Detail> {
-    let Some(last) = &attempt.outcome else {
-        return Vec::new();
-    };
-    let on = delegated(host, &attempt.on);
-    let mut out = vec![Detail::new(Tone::Bad, format!("{}{on}", outcome(last)))];
-    if let Outcome::Ended { stdout, stderr, cut, .. } = last {
-        let stream = if stderr.trim().is_empty() { stdout } else { stderr };
-        out.extend(output(&attempt.on, stream, OUTPUT_LINES, *cut));
-    }
-    out
-}
-
 /// Returns the machine, unless it is the host itself: ` on director1`.
 pub(crate) fn delegated(host: &HostName, on: &HostName) -> String {
     if host == on { String::new() } else { format!(" on {}", printable(on.as_str())) }
 }
 
-/// Returns the details of a task that did not succeed.
+/// Returns the details of a task that did not succeed: the outcome of its last attempt with its standard
+/// error, or its standard output if that is empty, and the conditions that are not true.
 pub(crate) fn failure(host: &HostName, task: &TaskState) -> Vec<Detail> {
     let mut out = Vec::new();
-    if let Some(last) = task.attempts.last() {
-        out.extend(attempt(host, last));
+    if let Some(AttemptState { on, outcome: Some(last), .. }) = task.attempts.last() {
+        let text = format!("{}{}", outcome(last), delegated(host, on));
+        out.push(Detail::new(Tone::Bad, text));
+        if let Outcome::Ended { stdout, stderr, cut, .. } = last {
+            let stream = if stderr.trim().is_empty() { stdout } else { stderr };
+            out.extend(output(on, stream, OUTPUT_LINES, *cut));
+        }
     }
-    if let Some(why) = &task.why {
-        out.extend(unmet(why));
-    }
+    out.extend(task.why.iter().flat_map(unmet));
     out
 }
 

@@ -129,7 +129,7 @@ impl<W: Write> Plain<W> {
         }
         let mut text = vec![seen.clone(), wait.left(now)];
         if is_first {
-            text[1] = format!("at most {}", duration(wait.limit()));
+            text[1] = format!("at most {}", duration(wait.last.limit));
             text.insert(0, wait.until().unwrap_or_default());
         }
         text.retain(|part| !part.is_empty());

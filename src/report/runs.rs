@@ -1,7 +1,6 @@
 //! The history of runs, one line each: `planrun runs`.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -53,16 +52,14 @@ const COLUMNS: [Column; 7] = [
     Column {
         heading: "TOOK",
         missed: 3,
-        cell: |run, _| took(run).map_or_else(|| "-".to_owned(), duration),
+        cell: |run, _| match run.ended_at {
+            Some(ended) => duration(between(Some(run.begun_at), Some(ended))),
+            None => "-".to_owned(),
+        },
     },
     Column { heading: "HOSTS", missed: 5, cell: |run, _| run.hosts.to_string() },
     Column { heading: "BY", missed: 4, cell: |run, _| printable(&run.by) },
 ];
-
-fn took(run: &RunLine) -> Option<Duration> {
-    let ended = run.ended_at?;
-    Some(between(Some(run.begun_at), Some(ended)))
-}
 
 /// Returns the runs as a table that fits the width, newest first.
 pub fn text(runs: &[RunLine], style: &Style) -> String {

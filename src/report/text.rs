@@ -29,18 +29,6 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// Returns bytes as [`printable`] text; a byte that is not UTF-8 is shown as `\xff`.
-pub fn printable_bytes(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(&printable(chunk.valid()));
-        for byte in chunk.invalid() {
-            escape(&mut out, format_args!("\\x{byte:02x}"));
-        }
-    }
-    out
-}
-
 fn push_printable(out: &mut String, c: char) {
     match c {
         '\t' => out.push_str("\\t"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::{Progress, TaskId};
+use crate::event::{Progress, TaskId, Waiting};
 use crate::history::between;
 use crate::inventory::HostName;
 use crate::report::text::{self, clip, printable};
@@ -26,13 +26,9 @@ pub(crate) struct Waits {
 
 #[derive(Debug, Default)]
 pub(crate) struct Wait {
-    until: Option<String>,
-    values: Vec<(String, String)>,
+    /// What was last reported of it.
+    pub(crate) last: Waiting,
     numbers: BTreeMap<String, VecDeque<f64>>,
-    error: Option<String>,
-    waited: Duration,
-    limit: Duration,
-    stable: Option<(Duration, Duration)>,
     /// When this was reported: the time left is counted down from here.
     at: Timestamp,
 }
@@ -40,19 +36,11 @@ pub(crate) struct Wait {
 impl Waits {
     /// Takes the progress of a wait; `None` for other progress.
     pub(crate) fn observe(&mut self, progress: &Progress, now: Timestamp) -> Option<&Wait> {
-        let Progress::Waiting { task, until, values, error, waited, limit, stable } = progress
-        else {
-            return None;
-        };
+        let Progress::Waiting { task, wait: last } = progress else { return None };
         let wait = self.by_task.entry(task.clone()).or_default();
-        wait.until.clone_from(until);
-        wait.values.clone_from(values);
-        wait.error.clone_from(error);
-        wait.waited = *waited;
-        wait.limit = *limit;
-        wait.stable = *stable;
+        wait.last.clone_from(last);
         wait.at = now;
-        for (name, value) in values {
+        for (name, value) in &last.values {
             if let Ok(number) = value.parse() {
                 let last = wait.numbers.entry(name.clone()).or_default();
                 last.push_back(number);
@@ -76,10 +64,11 @@ impl Waits {
 impl Wait {
     /// Returns the observed values: `backend.users = 31 (falling)`; the error if there is one.
     pub(crate) fn seen(&self) -> String {
-        if let Some(error) = &self.error {
+        if let Some(error) = &self.last.error {
             return format!("unknown: {}", clip(&printable(error), 2 * VALUE_WIDTH));
         }
         let mut out: Vec<String> = self
+            .last
             .values
             .iter()
             .take(MOST_VALUES)
@@ -89,7 +78,7 @@ impl Wait {
                 format!("{} = {value}{trend}", clip(&printable(name), VALUE_WIDTH))
             })
             .collect();
-        if let Some(rest) = self.values.len().checked_sub(MOST_VALUES + 1) {
+        if let Some(rest) = self.last.values.len().checked_sub(MOST_VALUES + 1) {
             out.push(text::count(rest + 1, "more value"));
         }
         out.join(", ")
@@ -110,29 +99,25 @@ impl Wait {
     }
 
     pub(crate) fn until(&self) -> Option<String> {
-        self.until.as_deref().map(printable)
+        self.last.until.as_deref().map(printable)
     }
 
     /// Returns the time left at a moment; once the condition is true, for how long it has been.
     pub(crate) fn left(&self, now: Timestamp) -> String {
         let since = between(Some(self.at), Some(now));
-        if let Some((stable, of)) = self.stable {
+        if let Some((stable, of)) = self.last.stable {
             // The time since the last check was not observed.
             return format!("true for {} of {}", text::whole(stable.min(of)), text::duration(of));
         }
-        let left = self.limit.saturating_sub(self.waited).saturating_sub(since);
+        let left = self.last.limit.saturating_sub(self.last.waited).saturating_sub(since);
         format!("{} left", text::whole(left))
-    }
-
-    pub(crate) fn limit(&self) -> Duration {
-        self.limit
     }
 
     /// Returns the part of its time that has passed at a moment, 0 to 1.
     pub(crate) fn passed(&self, now: Timestamp) -> f64 {
-        let (passed, of) = match self.stable {
+        let (passed, of) = match self.last.stable {
             Some(stable) => stable,
-            None => (self.waited + between(Some(self.at), Some(now)), self.limit),
+            None => (self.last.waited + between(Some(self.at), Some(now)), self.last.limit),
         };
         if of.is_zero() {
             return 1.0;
@@ -142,8 +127,11 @@ impl Wait {
 
     /// Returns the values that are not numbers: a change of these is shown at once.
     pub(crate) fn words(&self) -> Vec<&str> {
-        let words = self.values.iter().map(|(_, value)| value.as_str());
-        words.filter(|value| value.parse::<f64>().is_err()).chain(self.error.as_deref()).collect()
+        let words = self.last.values.iter().map(|(_, value)| value.as_str());
+        words
+            .filter(|value| value.parse::<f64>().is_err())
+            .chain(self.last.error.as_deref())
+            .collect()
     }
 }
 

@@ -27,66 +27,55 @@ pub fn check(node: &Node, shape: &Shape, found: &mut Diagnostics) {
 }
 
 fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
-    match shape {
-        Shape::Any => {}
-        Shape::Late(inner) => {
+    match (shape, &node.value) {
+        (Shape::Scalar, Value::List(_) | Value::Map(_) | Value::Null) => {
+            wrong_kind(node, shape, found);
+        }
+        (Shape::Any | Shape::Scalar, _)
+        | (Shape::Bool, Value::Bool(_))
+        | (Shape::Null, Value::Null) => {}
+        (Shape::Late(inner), _) => {
             if !is_template(node) {
                 check(node, inner, found);
             }
         }
-        Shape::Text(form) => match node.as_text() {
-            Some(text) => check_form(text, form, node, found),
-            None => wrong_kind(node, shape, found),
-        },
-        Shape::Choice(words) => match node.as_text() {
-            Some(text) if words.contains(&text) => {}
-            Some(text) => unknown_word(text, words, std::iter::empty(), node, found),
-            None => wrong_kind(node, shape, found),
-        },
-        Shape::Int(min) => match node.value {
-            Value::Int(value) if value >= *min => {}
-            Value::Int(value) => found.push(
+        (Shape::Text(form), Value::Text(text)) => check_form(&text.text, form, node, found),
+        (Shape::Choice(words), Value::Text(text)) => {
+            if !words.contains(&text.text.as_str()) {
+                unknown_word(&text.text, words, std::iter::empty(), node, found);
+            }
+        }
+        (Shape::Int(min), Value::Int(value)) => {
+            if value < min {
                 Diagnostic::error(Code::OutOfRange, format!("{value} is less than {min}"))
                     .at(node.span, format!("must be at least {min}"))
-                    .help(format!("write {min} or more")),
-            ),
-            _ => wrong_kind(node, shape, found),
-        },
-        Shape::Bool => kind(node, shape, matches!(node.value, Value::Bool(_)), found),
-        Shape::Null => kind(node, shape, matches!(node.value, Value::Null), found),
-        Shape::Scalar => {
-            let scalar = !matches!(node.value, Value::List(_) | Value::Map(_) | Value::Null);
-            kind(node, shape, scalar, found);
+                    .help(format!("write {min} or more"))
+                    .emit(found);
+            }
         }
-        Shape::List(inner, min) => match &node.value {
-            Value::List(items) => {
-                for item in items {
-                    check(item, inner, found);
-                }
-                if items.len() < *min {
-                    too_few(node, *min, "list", found);
-                }
+        (Shape::List(inner, min), Value::List(items)) => {
+            for item in items {
+                check(item, inner, found);
             }
-            _ => wrong_kind(node, shape, found),
-        },
-        Shape::Map(keys, inner, min) => match &node.value {
-            Value::Map(entries) => {
-                if fix::prose(node, false, found) {
-                    return;
-                }
-                for entry in entries {
-                    let key = Node { value: Value::Null, span: entry.key_span, alias: None };
-                    check_form(&entry.key, keys, &key, found);
-                    check(&entry.value, inner, found);
-                }
-                if entries.len() < *min {
-                    too_few(node, *min, "mapping", found);
-                }
+            if items.len() < *min {
+                too_few(node, *min, "list", found);
             }
-            _ => wrong_kind(node, shape, found),
-        },
-        Shape::Record(id) => check_record(node, id.get(), found),
-        Shape::OneOf(alternatives) => match select(node, alternatives) {
+        }
+        (Shape::Map(keys, inner, min), Value::Map(entries)) => {
+            if fix::prose(node, false, found) {
+                return;
+            }
+            for entry in entries {
+                let key = Node { value: Value::Null, span: entry.key_span, alias: None };
+                check_form(&entry.key, keys, &key, found);
+                check(&entry.value, inner, found);
+            }
+            if entries.len() < *min {
+                too_few(node, *min, "mapping", found);
+            }
+        }
+        (Shape::Record(id), _) => check_record(node, id.get(), found),
+        (Shape::OneOf(alternatives), _) => match select(node, alternatives) {
             Some(Shape::Choice(words)) => choice(node, words, alternatives, found),
             Some(Shape::Text(_) | Shape::Late(_))
                 if let Some(meant) = bool_word(node, alternatives) =>
@@ -96,6 +85,7 @@ fn check_value(node: &Node, shape: &Shape, found: &mut Diagnostics) {
             Some(inner) => check(node, inner, found),
             None => wrong_kind(node, shape, found),
         },
+        _ => wrong_kind(node, shape, found),
     }
 }
 
@@ -340,12 +330,6 @@ fn unknown_word(
             fault.help(format!("or `{other}`"))
         }),
     });
-}
-
-fn kind(node: &Node, shape: &Shape, right: bool, found: &mut Diagnostics) {
-    if !right {
-        wrong_kind(node, shape, found);
-    }
 }
 
 fn too_few(node: &Node, min: usize, what: &str, found: &mut Diagnostics) {

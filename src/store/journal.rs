@@ -5,7 +5,6 @@
 //! back, knows what was stored.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,8 +25,7 @@ pub struct RunJournal {
     next: Cell<u64>,
     fault: RefCell<Option<StoreError>>,
     writer: Arc<Writer>,
-    locks: PathBuf,
-    _lock: RunLock,
+    lock: RunLock,
 }
 
 impl RunJournal {
@@ -38,16 +36,8 @@ impl RunJournal {
         writer: Arc<Writer>,
         lock: RunLock,
     ) -> Self {
-        let locks = lock.folder();
-        Self {
-            locks,
-            run,
-            epoch,
-            next: Cell::new(next),
-            fault: RefCell::new(None),
-            writer,
-            _lock: lock,
-        }
+        let (next, fault) = (Cell::new(next), RefCell::default());
+        Self { run, epoch, next, fault, writer, lock }
     }
 
     pub fn run(&self) -> &RunId {
@@ -86,7 +76,7 @@ impl RunJournal {
         };
         self.next.set(last.seq.saturating_add(1));
         let (run, epoch, records) = (self.run.clone(), self.epoch, records.to_vec());
-        let locks = self.locks.clone();
+        let locks = self.lock.folder();
         let append = move |transaction: &Transaction<'_>| {
             if let Some(taken) = lock::taken(transaction, &locks, &run, &records)? {
                 return Ok(Err(taken));

@@ -62,10 +62,10 @@ impl RunLock {
             let mut file = open_private(&path, "open the lock")?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_at(&file, &path) => {
-                    let since = now;
-                    let by = by.to_owned();
-                    let pid = std::process::id();
-                    write_holder(&mut file, &Holder { pid, by, since })
+                    let (pid, by) = (std::process::id(), by.to_owned());
+                    let text = serde_json::to_vec(&Holder { pid, by, since: now });
+                    let written = file.set_len(0).and_then(|()| file.write_all(&text?));
+                    written
                         .map_err(|error| StoreError::from_io("write the lock", &path, &error))?;
                     return Ok(Self { path, file });
                 }
@@ -135,12 +135,6 @@ fn is_at(file: &File, path: &Path) -> bool {
         return false;
     };
     ours.dev() == there.dev() && ours.ino() == there.ino()
-}
-
-fn write_holder(file: &mut File, holder: &Holder) -> std::io::Result<()> {
-    let text = serde_json::to_vec(holder)?;
-    file.set_len(0)?;
-    file.write_all(&text)
 }
 
 fn read_holder(file: File) -> Option<Holder> {

@@ -5,7 +5,7 @@ mod waits;
 use indicatif::InMemoryTerm;
 use planrun::event::{
     Answer, Event, HostStatus, OutlineStep, Progress, Record, Reporter, RunEvent, RunId, RunStatus,
-    TaskEvent,
+    TaskEvent, Waiting,
 };
 use planrun::inventory::HostName;
 use planrun::report::json::JsonLines;

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::event::{
-    Answer, HostStatus, JournalError, Outcome, Progress, Question, Reason, TaskEvent,
+    Answer, HostStatus, JournalError, Outcome, Progress, Question, Reason, TaskEvent, Waiting,
 };
 use crate::history::AttemptState;
 use crate::inventory::HostName;
@@ -134,15 +134,9 @@ impl Task<'_, '_, '_> {
 
     /// Reports that an attempt is still running.
     fn tell_running(&self, attempt: &AttemptState, waited: Duration) {
-        self.live.progress(&Progress::Waiting {
-            task: self.id.clone(),
-            until: Some(format!("the attempt on {} has ended", attempt.on)),
-            values: Vec::new(),
-            error: None,
-            waited,
-            limit: attempt.timeout,
-            stable: None,
-        });
+        let until = Some(format!("the attempt on {} has ended", attempt.on));
+        let wait = Waiting { until, waited, limit: attempt.timeout, ..Waiting::default() };
+        self.live.progress(&Progress::Waiting { task: self.id.clone(), wait });
     }
 
     /// Whether the step makes a value of what it prints.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::event::{
-    Answer, JournalError, Progress, Question, Reason, Seen, TaskEvent, TaskStatus, Truth,
+    Answer, JournalError, Progress, Question, Reason, Seen, TaskEvent, TaskStatus, Truth, Waiting,
 };
 use crate::plan::{Deferred, OnTimeout, Wait};
 use crate::run::perform::{Conclusion, Task, TaskEnd};
@@ -119,8 +119,7 @@ impl Task<'_, '_, '_> {
         waited: Duration,
         stable: Option<Duration>,
     ) {
-        self.live.progress(&Progress::Waiting {
-            task: self.id.clone(),
+        let wait = Waiting {
             until: measures.until.map(|until| until.text.clone()),
             values: seen.map(|seen| seen.values.clone()).unwrap_or_default(),
             error: seen.and_then(|seen| seen.error.clone()),
@@ -131,7 +130,8 @@ impl Task<'_, '_, '_> {
             stable: stable
                 .filter(|_| !measures.stable_for.is_zero())
                 .map(|stable| (stable, measures.stable_for)),
-        });
+        };
+        self.live.progress(&Progress::Waiting { task: self.id.clone(), wait });
     }
 
     /// Ends a wait because the time of a block around is up; its own `on_timeout` does not apply.

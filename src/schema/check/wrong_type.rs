@@ -37,7 +37,7 @@ pub(super) fn wrong_kind(node: &Node, shape: &Shape, found: &mut Diagnostics) {
             fault.help("put quotes around a value that starts with a template: `\"{{ name }}\"`")
         }
         Value::Text(_) if matches!(shape, Shape::Bool) => fault.help("write `true` or `false`"),
-        Value::List(items) if is_pattern(shape) => {
+        Value::List(items) if matches!(shape, Shape::Text(form) if form.kind == FormKind::Hosts) => {
             let names: Vec<&str> = items.iter().filter_map(Node::as_text).collect();
             fault.help(format!("write one host pattern: `{}`", names.join(":")))
         }
@@ -139,10 +139,6 @@ fn number_help(text: &str, shape: &Shape, fault: Diagnostic) -> Diagnostic {
         Ok(number) => fault.help(format!("write it without quotes: `{number}`")),
         Err(_) => fault.help(format!("write `{}`", sample(shape))),
     }
-}
-
-fn is_pattern(shape: &Shape) -> bool {
-    matches!(shape, Shape::Text(form) if form.kind == FormKind::Hosts)
 }
 
 fn is_condition(shape: &Shape) -> bool {

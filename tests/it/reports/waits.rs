@@ -108,11 +108,9 @@ fn the_time_left_is_counted_down_between_two_checks() {
     assert!(shown(&other, 0).ends_with("14m 30s left"));
     assert!(shown(&other, 7).ends_with("14m 23s left"));
     assert!(shown(&other, 7200).contains("━━━━━━━━━━━━━━━━━━━━  0s left"));
-    let Progress::Waiting { task, until, values, error, waited, limit, .. } = progress else {
-        panic!("{progress:?}");
-    };
+    let Progress::Waiting { task, wait } = progress else { panic!("{progress:?}") };
     let stable = Some((Duration::from_secs(55), Duration::from_mins(1)));
-    let stays = Progress::Waiting { task, until, values, error, waited, limit, stable };
+    let stays = Progress::Waiting { task, wait: Waiting { stable, ..wait } };
     shown(&stays, 7200);
     // The time since the last check was not observed.
     assert!(shown(&other, 7230).ends_with("true for 55s of 1m"));
