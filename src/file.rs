@@ -1,16 +1,15 @@
-//! Files: read within a limit, from the disk or from memory.
+//! Files: read within a limit, from the disk or, in tests, from memory.
 //!
 //! Every stage that reads a file of a user (plans, inventories, models, inputs, uploads) reads it by
 //! [`FileSystem`], which [`Sources`](crate::source::Sources) carries. So the rules exist once: what is
 //! too large, what is not a file, what is not text. Deliberately not here: writing, and the files of
 //! planrun itself.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Maximum size of a file that is text, in bytes.
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -167,64 +166,5 @@ impl FileSystem for Disk {
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         path.canonicalize()
-    }
-}
-
-/// Files that exist only here. A directory exists if a file is below it.
-#[derive(Clone, Debug, Default)]
-pub struct Memory(BTreeMap<PathBuf, Vec<u8>>);
-
-impl Memory {
-    /// Makes the files of paths and contents.
-    pub fn new<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let files = files.into_iter();
-        Self(files.map(|(path, text)| (plain(Path::new(path)), text.into())).collect())
-    }
-}
-
-/// Returns a path without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
-}
-
-impl FileSystem for Memory {
-    fn file_type(&self, path: &Path) -> io::Result<FileType> {
-        let path = plain(path);
-        if self.0.contains_key(&path) {
-            return Ok(FileType::File { executable: false });
-        }
-        let below = self.0.keys().any(|file| file.starts_with(&path));
-        if below { Ok(FileType::Directory) } else { Err(ErrorKind::NotFound.into()) }
-    }
-
-    fn start(&self, path: &Path, most: usize) -> io::Result<Vec<u8>> {
-        match (self.file_type(path)?, self.0.get(&plain(path))) {
-            (_, Some(bytes)) => Ok(bytes.iter().copied().take(most).collect()),
-            _ => Err(ErrorKind::IsADirectory.into()),
-        }
-    }
-
-    fn names(&self, path: &Path) -> io::Result<Vec<String>> {
-        let path = plain(path);
-        let below = self.0.keys().filter_map(|file| file.strip_prefix(&path).ok());
-        let first = below.filter_map(|rest| rest.iter().next()?.to_str().map(str::to_owned));
-        let mut names: Vec<String> = first.collect();
-        names.dedup();
-        if names.is_empty() { Err(ErrorKind::NotFound.into()) } else { Ok(names) }
-    }
-
-    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
-        self.file_type(path)?;
-        Ok(Path::new("/").join(plain(path)))
     }
 }

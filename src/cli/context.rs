@@ -125,7 +125,11 @@ impl Context {
             Stream::Err => std::io::stderr().is_terminal(),
         };
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        decide_colour(self.color, is_terminal, refused || is_dumb())
+        match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal && !refused && !is_dumb(),
+        }
     }
 
     pub(super) fn style(&self, stream: Stream) -> Style {
@@ -188,12 +192,4 @@ impl Context {
 
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
-}
-
-fn decide_colour(choice: ColorChoice, is_terminal: bool, is_refused: bool) -> bool {
-    match choice {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => is_terminal && !is_refused,
-    }
 }

@@ -33,7 +33,7 @@ pub(super) struct Files<'a> {
     /// Files of variables that a vault has encrypted.
     pub(super) vaults: Vec<SourceId>,
     /// The directory that is being read, if the inventory is one.
-    root: Option<PathBuf>,
+    pub(super) root: Option<PathBuf>,
     count: usize,
 }
 
@@ -54,10 +54,6 @@ impl<'a> Files<'a> {
     pub(super) fn enter(&mut self, path: &Path) {
         let disk = self.disk();
         self.root = disk.is_directory(path).then(|| disk.canonical(path).ok()).flatten();
-    }
-
-    pub(super) fn is_folder(&self) -> bool {
-        self.root.is_some()
     }
 
     /// Reads a text and stores it; `None` (and a diagnostic) if that fails.

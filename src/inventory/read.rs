@@ -214,7 +214,7 @@ fn file(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
             let fault = Diagnostic::error(Code::UnsafeProgram, message);
             files.fault(fault.help("copy the program to the folder, or pass it with `-i`"));
         }
-        Executable::Binary if files.is_folder() => {
+        Executable::Binary if files.root.is_some() => {
             let message = format!("binary program `{shown}` was not run");
             let fault = Diagnostic::error(Code::UnsafeProgram, message);
             files.fault(fault.help("move it out of the folder, or pass it with `-i`"));

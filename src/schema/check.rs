@@ -159,8 +159,10 @@ fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
             (None, None) => unknown_key(node, entry, record, found),
         }
     }
+    let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     for field in record.fields.iter().filter(|field| field.required) {
-        if node.get(field.name).is_none() && !meant(node, field.name, record) {
+        let is_meant = || record.rest.is_none() && meant(node, record, &[field.name], &names);
+        if node.get(field.name).is_none() && !is_meant() {
             let message = format!("missing key `{}` in {}", field.name, record.name);
             let fault = Diagnostic::error(Code::MissingKey, message)
                 .missing_at(head(node), format!("`{}` is required", field.name));
@@ -181,35 +183,21 @@ fn check_record(node: &Node, record: &Record, found: &mut Diagnostics) {
     }
 }
 
-/// Whether an unknown key was meant to be a missing one. Its fix names that, so only the unknown key
-/// is reported.
-fn meant(node: &Node, name: &str, record: &Record) -> bool {
-    let unknown = node
-        .entries()
-        .iter()
-        .filter(|entry| record.field(&entry.key).is_none() && record.rest.is_none())
-        .take(MAX_FAULTS);
-    let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
-    unknown.into_iter().any(|entry| match foreign::find(record, &entry.key) {
-        Some(word) => word.replaces(&[name]),
-        None => nearest(&entry.key, names.iter().copied()) == Some(name),
-    })
-}
-
-/// Whether an unknown key was meant to be an action. Its fix names that, so only it is reported.
-fn meant_action(node: &Node, record: &Record) -> bool {
+/// Whether an unknown key was meant to be one of the missing ones, among these names. Its fix names that, so
+/// only the unknown key is reported.
+fn meant(node: &Node, record: &Record, missing: &[&str], names: &[&str]) -> bool {
     let entries = node.entries().iter();
     let unknown = entries.filter(|entry| record.field(&entry.key).is_none());
     unknown.take(MAX_FAULTS).any(|entry| match foreign::find(record, &entry.key) {
-        Some(word) => word.replaces(&record.one_of),
-        None => nearest(&entry.key, record.one_of.iter().copied()).is_some(),
+        Some(word) => word.replaces(missing),
+        None => nearest(&entry.key, names.iter().copied()).is_some_and(|it| missing.contains(&it)),
     })
 }
 
 fn check_one_of(node: &Node, record: &Record, found: &mut Diagnostics) {
     let mut present = node.entries().iter().filter(|e| record.one_of.contains(&e.key.as_str()));
     let Some(first) = present.next() else {
-        if meant_action(node, record) {
+        if meant(node, record, &record.one_of, &record.one_of) {
             return;
         }
         let (message, label) = if record.one_of.contains(&"run") {

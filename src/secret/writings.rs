@@ -44,7 +44,6 @@ pub(super) fn plain(secret: &[u8]) -> Vec<Writing> {
         all.push(text.to_owned());
         all.extend(quoted(text));
         all.extend(percent(text));
-        all.extend(spelled(text));
     }
     done(all.into_iter().map(Writing::whole))
 }
@@ -139,17 +138,11 @@ fn percent(text: &str) -> Vec<String> {
             all.push(encoded.replace("%20", "+"));
             all.push(encoded);
         }
-        all.push(format!("%{}", hex(text, upper, "%")));
-    }
-    all
-}
-
-/// Byte by byte, with a character before or between.
-fn spelled(text: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    for upper in [true, false] {
+        // Byte by byte, with a character before or between.
         all.push(hex(text, upper, ":"));
-        all.push(format!("\\x{}", hex(text, upper, "\\x")));
+        for before in ["%", "\\x"] {
+            all.push(format!("{before}{}", hex(text, upper, before)));
+        }
     }
     all
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use planrun::diagnostic::{Code, Diagnostics};
-use planrun::file::Memory;
 use planrun::inventory::program::NoPrograms;
 use planrun::load::validate::{Validated, validate};
 use planrun::load::{Loaded, Request, files, load};
 use planrun::source::Sources;
+
+use crate::support::memory::Memory;
 
 const PLAN: &str = "version: 1\nname: greet\nhosts: web\ninputs:\n  word: {type: string}\nsteps:\n\
                     \x20 - run: echo {{ word }}\n    idempotent: true\n    rollback: {none: it prints}\n";

@@ -1,5 +1,7 @@
 //! Helpers of these tests: files of the repository, sections of Markdown, random numbers.
 
+pub(crate) mod memory;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

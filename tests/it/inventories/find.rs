@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use planrun::diagnostic::{Code, Diagnostic};
-use planrun::file::Memory;
 use planrun::inventory::read;
+
+use crate::support::memory::Memory;
 
 /// Finds a name for a plan in `ops`, with these files.
 fn find(name: &str, files: &[&str]) -> Result<PathBuf, Box<Diagnostic>> {
