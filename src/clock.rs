@@ -92,13 +92,9 @@ impl Clock {
     /// Moves a virtual clock to its next sleepers and wakes them, in the order in which they fell asleep;
     /// returns false if there is nothing to move: a real clock, or one without sleepers.
     pub fn advance(&self) -> bool {
-        let Self::Virtual(time) = self else {
-            return false;
-        };
+        let Self::Virtual(time) = self else { return false };
         let mut sleepers = time.sleepers.borrow_mut();
-        let Some(((until, _), _)) = sleepers.first_key_value() else {
-            return false;
-        };
+        let Some(((until, _), _)) = sleepers.first_key_value() else { return false };
         let now = time.elapsed.get().max(*until);
         time.elapsed.set(now);
         while let Some(first) = sleepers.first_entry()

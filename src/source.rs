@@ -138,12 +138,8 @@ impl Sources {
 
     /// Overwrites a span with asterisks; line breaks stay, so all locations stay valid.
     pub fn blot(&mut self, span: Span) {
-        let Some(source) = self.texts.get_mut(span.source.0 as usize) else {
-            return;
-        };
-        let Some(part) = source.text.get(span.range()) else {
-            return;
-        };
+        let Some(source) = self.texts.get_mut(span.source.0 as usize) else { return };
+        let Some(part) = source.text.get(span.range()) else { return };
         let hidden: String =
             part.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
         source.text.replace_range(span.range(), &hidden);

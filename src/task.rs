@@ -103,9 +103,7 @@ impl fmt::Debug for StepPath {
 
 impl fmt::Display for StepPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Item { number, after }) = self.item else {
-            return out.pad(&self.step);
-        };
+        let Some(Item { number, after }) = self.item else { return out.pad(&self.step) };
         let (before, rest) = self.step.split_at(after);
         out.pad(&format!("{before}.{number}{rest}"))
     }

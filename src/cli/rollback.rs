@@ -118,9 +118,7 @@ fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
 fn announce(taken: &OpenRun, request: &Requested, context: &Context) -> usize {
     // An unreadable plan is reported later.
     let planned = planned(&taken.records).map(restore);
-    let Ok(Ok(restored)) = planned else {
-        return 0;
-    };
+    let Ok(Ok(restored)) = planned else { return 0 };
     let state = &taken.state;
     let batches = rollback_batches(&restored.plan, state, request);
     let hosts: usize = batches.iter().map(Vec::len).sum();

@@ -120,9 +120,7 @@ fn of_model(error: &ModelError) -> Fault {
 
 /// Makes the model of a stored run from the text that is stored with it.
 pub(super) fn stored(texts: &BTreeMap<String, String>) -> Result<Option<NamedModel>, Fault> {
-    let Some((name, text)) = texts.first_key_value() else {
-        return Ok(None);
-    };
+    let Some((name, text)) = texts.first_key_value() else { return Ok(None) };
     let model = NamedModel::stored(name, text).map_err(|why| {
         let message = format!("this planrun cannot read the model `{name}` of the run: {why}");
         Fault::new(Exit::STORE, message).help("use the planrun version that started the run")

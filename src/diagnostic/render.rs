@@ -68,9 +68,7 @@ fn fixed<'a>(fix: &Fix, sources: &Sources) -> Group<'a> {
     let group = Group::with_title(title);
     let ranges = fix.edits.iter().map(|edit| edit.span.range());
     let ranges: Vec<_> = ranges.flat_map(|range| [range.clone(), range.end..range.end]).collect();
-    let Some(window) = Window::around(sources.get(fix.source()), &ranges) else {
-        return group;
-    };
+    let Some(window) = Window::around(sources.get(fix.source()), &ranges) else { return group };
     let edits = fix.edits.iter();
     let patches: Vec<Patch<'a>> = edits
         .map(|edit| Patch::new(window.whole(&edit.span.range()), printable(&edit.text)))

@@ -27,9 +27,7 @@ pub(super) fn report_ignored(draft: &Draft, found: &mut Diagnostics) {
             encrypted.entry(name).or_insert(given.name);
             continue;
         }
-        let Some(remark) = remark(name, given) else {
-            continue;
-        };
+        let Some(remark) = remark(name, given) else { continue };
         if reported.insert((name, remark.code)) {
             found.push(remark);
         }

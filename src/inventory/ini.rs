@@ -113,9 +113,7 @@ impl IniReader<'_> {
             self.draft.found.push(diagnostic.suggest(near, or));
             return;
         }
-        let Some(group) = self.draft.group(name, place) else {
-            return;
-        };
+        let Some(group) = self.draft.group(name, place) else { return };
         self.opened.insert(group);
         if kind != "vars" {
             self.draft.groups[group].declared = true;
@@ -144,9 +142,7 @@ impl IniReader<'_> {
                 return self.fault("cannot split this line into words", place, why, help);
             }
         };
-        let Some((entry, settings)) = words.split_first() else {
-            return;
-        };
+        let Some((entry, settings)) = words.split_first() else { return };
         let place = self.span(at, entry.range.clone());
         if let Some(fault) = self.no_host(entry, place, group) {
             self.draft.found.push(fault);

@@ -249,9 +249,7 @@ impl<'a> LinkReader<'a> {
     }
 
     fn state(&mut self) -> IndexMap<String, Value> {
-        let Some(given) = self.known(&["planrun_state"]) else {
-            return IndexMap::new();
-        };
+        let Some(given) = self.known(&["planrun_state"]) else { return IndexMap::new() };
         if let Value::Object(state) = &*given.value {
             return state.clone().into_iter().collect();
         }

@@ -32,9 +32,7 @@ pub(super) fn is_ipv6(name: &str) -> bool {
 
 /// Splits off the port after a bracketed address, or after a name without other colons.
 fn split_port(entry: &str) -> Result<(&str, Option<u16>), String> {
-    let Some((head, digits)) = entry.rsplit_once(':') else {
-        return Ok((entry, None));
-    };
+    let Some((head, digits)) = entry.rsplit_once(':') else { return Ok((entry, None)) };
     let bracketed = head.strip_prefix('[').and_then(|head| head.strip_suffix(']'));
     if entry.starts_with('[') && entry.ends_with(']') && is_ipv6(&entry[1..entry.len() - 1]) {
         return Err("an IPv6 address without a port must not have brackets".to_owned());

@@ -101,9 +101,7 @@ pub(super) fn way(name: &str, value: &Value) -> Option<Way> {
     if !is_route(name) {
         return None;
     }
-    let Some(text) = text else {
-        return Some(Way::Unknown);
-    };
+    let Some(text) = text else { return Some(Way::Unknown) };
     if name == "ansible_ssh_executable" {
         let program = text.rsplit('/').next();
         return (program != Some("ssh")).then_some(Way::Program);

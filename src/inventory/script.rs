@@ -21,12 +21,8 @@ const MAX_SAID: usize = 12;
 
 /// Calls a program and reads its hosts into the draft.
 pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
-    let Some(id) = ask(path, shown, &["--list"], files) else {
-        return;
-    };
-    let Some((root, sealed)) = parse(id, shown, files) else {
-        return;
-    };
+    let Some(id) = ask(path, shown, &["--list"], files) else { return };
+    let Some((root, sealed)) = parse(id, shown, files) else { return };
     if !matches!(root.value, Value::Map(_)) {
         let message =
             format!("`{shown} --list` must print a mapping of groups, not {}", root.kind());
@@ -55,9 +51,7 @@ pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut File
         if files.sources.get(id).text().trim().is_empty() {
             continue;
         }
-        let Some((root, sealed)) = parse(id, shown, files) else {
-            return;
-        };
+        let Some((root, sealed)) = parse(id, shown, files) else { return };
         let is_mapping = matches!(root.value, Value::Map(_));
         if let Some(host) = draft.hosts.get_mut(&name).filter(|_| is_mapping) {
             let vars = yaml::given(root.entries(), &sealed, files.sources, Shape::Listed);

@@ -58,9 +58,7 @@ impl<'a> VarsDir<'a> {
     pub(super) fn read(&self, name: &str, vars: &mut Vars, files: &mut Files<'_>) {
         let there = |ending: &&&str| self.names.contains(&format!("{name}{ending}"));
         let mut present = ENDINGS.iter().filter(there);
-        let Some(ending) = present.next() else {
-            return;
-        };
+        let Some(ending) = present.next() else { return };
         let file = format!("{name}{ending}");
         for unread in present {
             let message = format!("`{}/{name}{unread}` is ignored", self.shown);

@@ -39,9 +39,7 @@ pub(super) enum Shape {
 
 /// Reads an inventory file. Returns whether its syntax is valid.
 pub(super) fn read(id: SourceId, shape: Shape, sources: &Sources, draft: &mut Draft) -> bool {
-    let Some((root, sealed)) = parse(sources, id, &mut draft.found) else {
-        return false;
-    };
+    let Some((root, sealed)) = parse(sources, id, &mut draft.found) else { return false };
     take(id, root, sealed, shape, sources, draft);
     true
 }
@@ -102,9 +100,7 @@ pub(super) fn read_vars(
     vars: &mut Vars,
     found: &mut Diagnostics,
 ) -> bool {
-    let Some((root, sealed)) = parse(sources, id, found) else {
-        return false;
-    };
+    let Some((root, sealed)) = parse(sources, id, found) else { return false };
     match &root.value {
         Value::Null => {}
         Value::Map(entries) => give(vars, given(entries, &sealed, sources, Shape::Nested)),
@@ -243,9 +239,7 @@ impl YamlReader<'_> {
 
     fn group(&mut self, entry: &Entry, parent: Option<(usize, Span)>) {
         let node = &entry.value;
-        let Some(index) = self.draft.group(&entry.key, entry.key_span) else {
-            return;
-        };
+        let Some(index) = self.draft.group(&entry.key, entry.key_span) else { return };
         self.draft.groups[index].declared = true;
         self.draft.groups[index].generated |= self.shape == Shape::Listed;
         if let Some((parent, place)) = parent {
@@ -397,9 +391,7 @@ impl YamlReader<'_> {
         for entry in part("hosts").map(|part| part.value.entries()).unwrap_or_default() {
             let place = entry.key_span;
             let host = self.draft.host(&entry.key, ALL, place);
-            let Some(vars) = host.and_then(|_| entry.value.get("variables")) else {
-                continue;
-            };
+            let Some(vars) = host.and_then(|_| entry.value.get("variables")) else { continue };
             let written = entry.value.get("written");
             let vars = given(vars.entries(), &self.sealed, self.sources, Shape::Nested);
             let vars = vars.map(|(name, mut given)| {
@@ -414,9 +406,7 @@ impl YamlReader<'_> {
     }
 
     fn meta(&mut self, node: &Node) {
-        let Some(all) = node.get("hostvars") else {
-            return;
-        };
+        let Some(all) = node.get("hostvars") else { return };
         if !matches!(all.value, Value::Map(_)) {
             shape_fault("`_meta.hostvars`", all, "a mapping")
                 .help("write the variables under the name of each host")

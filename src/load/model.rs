@@ -70,9 +70,7 @@ fn fit(model: &Arc<Model>, inventory: &Inventory, found: &mut Diagnostics) -> Re
         World::new(Arc::clone(model), hosts.iter().copied(), Timestamp::UNIX_EPOCH)
     };
     let all: Vec<&Host> = inventory.hosts.values().collect();
-    let Err(whole) = world(&all) else {
-        return Ok(());
-    };
+    let Err(whole) = world(&all) else { return Ok(()) };
     // Each for itself: one error a host.
     let alone = all.iter().filter_map(|host| Some((host, world(&[host]).err()?)));
     let mut faults: Vec<Diagnostic> =

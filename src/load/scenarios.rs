@@ -26,9 +26,7 @@ const ENDINGS: [&str; 5] = ["", ".yaml", ".yml", ".ini", ".json"];
 
 /// Checks a file of scenarios that is in a folder.
 pub(super) fn check(id: SourceId, dir: &Path, sources: &mut Sources, found: &mut Diagnostics) {
-    let Some(node) = document::parse(sources, id, found) else {
-        return;
-    };
+    let Some(node) = document::parse(sources, id, found) else { return };
     schema::check(&node, &Kind::Test.shape(), found);
     let disk = sources.files();
     let mut reading = Reading { dir, disk: &*disk, sources, found };
@@ -199,9 +197,7 @@ impl Names<'_> {
 
     /// Checks a `STEP@HOST`; `target` if the host must be one of the plan's.
     fn step(&mut self, span: Span, text: &str, target: bool) {
-        let Some((step, host)) = text.rsplit_once('@') else {
-            return;
-        };
+        let Some((step, host)) = text.rsplit_once('@') else { return };
         let at = |from: usize, length: usize| part(span, text, from, length);
         if self.plan.find(&StepPath::from(step)).is_none() {
             let places: Vec<String> = self.plan.places().iter().map(ToString::to_string).collect();
@@ -235,9 +231,7 @@ impl Names<'_> {
     fn fault(&mut self, word: &str, span: Span) {
         let model = self.world.model().clone();
         let known = model.faults();
-        let FaultKind::Known(name) = FaultKind::from_word(word) else {
-            return;
-        };
+        let FaultKind::Known(name) = FaultKind::from_word(word) else { return };
         if known.contains(&name.as_str()) || OF_THE_CONTROLLER.contains(&word) {
             return;
         }

@@ -38,9 +38,7 @@ pub(super) fn yaml(text: &str, key: Option<&str>, types: &Types) -> Result<Value
     let mut found = Diagnostics::default();
     let Some(node) = document::parse_data(&sources, id, &mut found) else {
         let sorted = found.sorted();
-        let Some(first) = sorted.first() else {
-            return Err("the output is not valid YAML".into());
-        };
+        let Some(first) = sorted.first() else { return Err("the output is not valid YAML".into()) };
         let place = first.primary.as_ref().map_or_else(String::new, |label| {
             let (line, _) = sources.get(id).line_column(label.span.range().start);
             format!(", in line {line}")

@@ -61,9 +61,7 @@ fn named(column: &str) -> String {
 
 /// Returns rows as a list, or as a map by one of their fields; then each row has a `key`.
 pub(super) fn keyed(rows: Vec<Row>, key: Option<&str>) -> Result<Value, String> {
-    let Some(key) = key else {
-        return Ok(rows.into());
-    };
+    let Some(key) = key else { return Ok(rows.into()) };
     let mut map = Map::new();
     for (number, mut row) in rows.into_iter().enumerate() {
         let number = number + 1;

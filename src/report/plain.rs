@@ -110,9 +110,7 @@ impl<W: Write> Plain<W> {
     }
 
     fn waiting(&mut self, task: &TaskId, progress: &Progress, now: Timestamp) {
-        let Some(wait) = self.waits.observe(progress, now) else {
-            return;
-        };
+        let Some(wait) = self.waits.observe(progress, now) else { return };
         let begun = self.state.task(task).and_then(|task| task.begun);
         let words: Vec<String> = wait.words().into_iter().map(str::to_owned).collect();
         let shown = self.shown.get(task);

@@ -94,9 +94,7 @@ impl Page<'_> {
             Event::Run(RunEvent::Planned(planned)) => Some((record, planned)),
             _ => None,
         });
-        let Some((record, planned)) = planned else {
-            return;
-        };
+        let Some((record, planned)) = planned else { return };
         let digest: String = planned.plan_digest.chars().take(DIGEST_DIGITS).collect();
         let plan = format!("{}, sha256 {}", sentence(&planned.plan_path), printable(&digest));
         self.fact("plan", &plan);
@@ -138,9 +136,7 @@ impl Page<'_> {
 
     /// Writes each input once if all hosts have the same value, else by host.
     fn inputs(&mut self, planned: &RunPlanned) {
-        let Some((_, first)) = planned.inputs.first() else {
-            return;
-        };
+        let Some((_, first)) = planned.inputs.first() else { return };
         for (name, value) in first {
             let shown = input(value);
             let all = planned.inputs.values();

@@ -296,9 +296,7 @@ fn host_details(host: &HostState) -> Vec<Detail> {
     }
     let mut out = Vec::new();
     for step in [&host.failed, &host.undo_failed].into_iter().flatten() {
-        let Some(task) = host.tasks.get(step) else {
-            continue;
-        };
+        let Some(task) = host.tasks.get(step) else { continue };
         out.push(Detail::new(Tone::Strong, format!("{}:", printable(&step.to_string()))));
         let text = task.why.as_ref().map(|why| sentence(&why.text));
         let text = text.filter(|text| !text.is_empty());

@@ -75,9 +75,7 @@ pub(super) fn item_of(state: &RunState, host: &HostState, step: &StepPath) -> St
     let item = state.planned.item(host, step);
     let item =
         item.and_then(|(items, number)| Some((items, number, items.get(number.wrapping_sub(1))?)));
-    let Some((items, number, item)) = item else {
-        return String::new();
-    };
+    let Some((items, number, item)) = item else { return String::new() };
     let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
     let text = clip(&printable(&text), ITEM_WIDTH);
     format!(" [{number} of {}: {text}]", items.len())

@@ -252,9 +252,7 @@ fn list_of(node: &Node, record: &Record) -> Option<&'static str> {
 /// Returns the mapping that a plain value is short for: the value of the only required key.
 fn first_field(node: &Node, record: &Record) -> Option<String> {
     let mut required = record.fields.iter().filter(|field| field.required);
-    let (field, None) = (required.next()?, required.next()) else {
-        return None;
-    };
+    let (field, None) = (required.next()?, required.next()) else { return None };
     let value = carry::written(node).filter(|_| fix::fits(node, &field.shape))?;
     Some(format!("{{{}: {value}}}", field.name))
 }

@@ -93,9 +93,7 @@ pub(super) fn renamed<'a>(
 /// names of checks it belongs to the key after it.
 pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool {
     let entries = node.entries();
-    let Some(at) = entries.iter().position(|entry| entry.bare) else {
-        return false;
-    };
+    let Some(at) = entries.iter().position(|entry| entry.bare) else { return false };
     let last = entries[at..].iter().take_while(|entry| entry.bare).count() + at;
     let before = at.checked_sub(1).map(|before| &entries[before]);
     let before = before.filter(|entry| plain(&entry.value.value));
@@ -117,9 +115,7 @@ pub(super) fn prose(node: &Node, record: bool, found: &mut Diagnostics) -> bool 
 
 /// Whether a value is a plain string without quotes in it.
 fn plain(value: &Value) -> bool {
-    let Value::Text(text) = value else {
-        return false;
-    };
+    let Value::Text(text) = value else { return false };
     text.style == Style::Plain && !text.text.contains(['"', '\\', '\n'])
 }
 

@@ -178,9 +178,7 @@ impl Finder {
     }
 
     fn hits(&self, bytes: &[u8], is_cut: bool) -> Vec<Hit<'_>> {
-        let Some(automaton) = &self.automaton else {
-            return Vec::new();
-        };
+        let Some(automaton) = &self.automaton else { return Vec::new() };
         let mut hits = Vec::new();
         let is_part = |at: usize| bytes.get(at).is_some_and(|byte| !byte.is_ascii_whitespace());
         for found in automaton.find_overlapping_iter(bytes) {

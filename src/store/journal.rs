@@ -71,9 +71,7 @@ impl RunJournal {
         if let Some(fault) = self.fault() {
             return Err(StoreError::Poisoned { run: self.run.clone(), fault: Box::new(fault) });
         }
-        let Some(last) = records.last() else {
-            return Ok(());
-        };
+        let Some(last) = records.last() else { return Ok(()) };
         self.next.set(last.seq.saturating_add(1));
         let (run, epoch, records) = (self.run.clone(), self.epoch, records.to_vec());
         let locks = self.lock.folder();

@@ -98,9 +98,7 @@ impl RunLock {
 
     /// Whether a process works on the run.
     pub(super) fn is_held(locks: &Path, run: &RunId) -> bool {
-        let Ok(file) = File::open(locks.join(&run.0)) else {
-            return false;
-        };
+        let Ok(file) = File::open(locks.join(&run.0)) else { return false };
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
     }
 }
@@ -131,9 +129,7 @@ impl Drop for RunLock {
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
-        return false;
-    };
+    let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
     ours.dev() == there.dev() && ours.ino() == there.ino()
 }
 

@@ -94,9 +94,7 @@ fn list_inside<'a>(entries: &'a [Entry], shape: &Shape) -> Option<&'a str> {
 
 /// Returns the mapping that a string is short for: its only key, or a command.
 fn meant(text: &str, shape: &Shape) -> Option<String> {
-    let Shape::OneOf(all) = shape else {
-        return None;
-    };
+    let Shape::OneOf(all) = shape else { return None };
     only_key(text, all).or_else(|| command(text, all))
 }
 

@@ -51,9 +51,7 @@ pub(super) fn listed(row: &Row<'_>) -> rusqlite::Result<RunRow> {
 pub(crate) fn reading(connection: &mut Connection, run: &RunId, after: u64) -> Answer<Reading> {
     // One transaction: the end of the chain must belong to the links that are read.
     let transaction = connection.transaction()?;
-    let Some(head) = head(&transaction, run)? else {
-        return Ok(Err(no_such_run(run)));
-    };
+    let Some(head) = head(&transaction, run)? else { return Ok(Err(no_such_run(run))) };
     let previous = match after {
         0 => Some(chain::ROOT.to_vec()),
         _ => transaction
