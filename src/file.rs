@@ -37,7 +37,6 @@ pub trait FileSystem: fmt::Debug + Send + Sync {
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
 }
 
-/// Why a file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     #[error("no such file")]

@@ -19,11 +19,9 @@ pub mod table;
 pub use check::check;
 pub use table::{RecordId, form, record};
 
-/// What a value may be.
 #[derive(Clone, Debug)]
 pub enum Shape {
     Any,
-    /// A string of this form.
     Text(&'static Form),
     /// One of these keywords.
     Choice(Vec<&'static str>),

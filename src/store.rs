@@ -161,7 +161,6 @@ impl Store {
             .change_now(move |transaction| sqlite::ask(transaction, &run, &by, &request).map(Ok))
     }
 
-    /// Returns the reply to a request, if there is one.
     pub fn reply_to(&self, number: u64) -> Result<Option<Reply>, StoreError> {
         self.read(|connection| sqlite::reply_to(connection, number).map(Ok))
     }

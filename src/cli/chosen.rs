@@ -1,8 +1,7 @@
 //! The hosts of an inventory that a command works on, without a plan.
 
-use crate::cli::exit::Exit;
 use crate::cli::programs::{Guarded, InventoryTimeout};
-use crate::cli::{Context, Fault, print};
+use crate::cli::{Context, Exit, Fault, print};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::{Connection, Host, HostName, Inventory};
 use crate::load;

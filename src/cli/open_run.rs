@@ -24,7 +24,6 @@ pub(super) struct RunArg {
 }
 
 pub(super) struct OpenRun {
-    /// The right to write it.
     pub(super) journal: RunJournal,
     pub(super) records: Vec<Record>,
     pub(super) state: RunState,
@@ -34,7 +33,6 @@ pub(super) fn status(records: &[Record]) -> RunStatus {
     RunState::for_report(records).status
 }
 
-/// Returns the error of a command for a run that has ended.
 pub(super) fn ended(run: &RunId, status: RunStatus) -> Fault {
     Fault::new(Exit::INVALID, format!("run {run} has ended: {}", status.word()))
 }

@@ -43,7 +43,6 @@ pub(super) struct How {
 pub(super) struct Session<'a> {
     pub(super) context: &'a Context,
     pub(super) store: &'a Store,
-    /// The right to write the run.
     pub(super) journal: &'a RunJournal,
     pub(super) plan: &'a ResolvedPlan,
     pub(super) targets: &'a Targets,
@@ -60,7 +59,6 @@ pub(super) struct Session<'a> {
 
 enum Ended {
     Driven(Result<Box<RunState>, JournalError>),
-    /// Another run has locked a host.
     Locked(TransportError),
     Left(Wish),
 }

@@ -15,7 +15,6 @@ use crate::diagnostic::nearest;
 use crate::inventory::{HostName, Inventory, ranges};
 use crate::regexes;
 
-/// Why a pattern is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// A name is not a host or group, or a glob or expression matches none.

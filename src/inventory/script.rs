@@ -19,7 +19,6 @@ use crate::source::{SourceId, Span};
 /// Maximum number of lines of standard error that are shown.
 const MAX_SAID: usize = 12;
 
-/// Calls a program and reads its hosts into the draft.
 pub(super) fn read(path: &Path, shown: &str, draft: &mut Draft, files: &mut Files<'_>) {
     let Some(id) = ask(path, shown, &["--list"], files) else { return };
     let Some((root, sealed)) = parse(id, shown, files) else { return };

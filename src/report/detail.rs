@@ -19,7 +19,6 @@ const SENTENCE_WIDTH: usize = 600;
 /// Values that are shown of one condition.
 const MOST_VALUES: usize = 8;
 
-/// A line under a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Detail {
     pub(crate) tone: Tone,

@@ -14,7 +14,6 @@ use rusqlite::ErrorCode;
 use super::row::RunRow;
 use crate::event::{JournalError, RunId, RunStatus};
 
-/// Why an operation of the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("{} {why}", path.display())]
@@ -36,50 +35,28 @@ pub enum StoreError {
         pid: Option<u32>,
         since: Option<Timestamp>,
     },
-    /// Another run has locked a host that this one needs.
     #[error("{0}")]
     Locked(Box<Locked>),
-    /// Another process has taken over the run.
     #[error(
         "run {run} was taken over by another process (epoch {current}, this one has {epoch}); \
          this process writes nothing more; run `planrun show {run}`"
     )]
-    Fenced {
-        run: RunId,
-        /// The epoch of the rejected writer.
-        epoch: u64,
-        current: u64,
-    },
+    Fenced { run: RunId, epoch: u64, current: u64 },
     /// A record does not follow the last stored one.
     #[error("run {run}: cannot append event {found}: expected event {expected}")]
     OutOfOrder { run: RunId, expected: u64, found: u64 },
-    /// The first event of a run is not `run_planned`.
     #[error("run {run}: the first event must be `run_planned`")]
     NotPlanned { run: RunId },
-    /// An event is too large.
     #[error("run {run}: event {seq} has {bytes} bytes; the maximum is {limit}")]
-    TooLarge {
-        run: RunId,
-        seq: u64,
-        /// Its size as text.
-        bytes: usize,
-        limit: usize,
-    },
+    TooLarge { run: RunId, seq: u64, bytes: usize, limit: usize },
     /// Writing this run failed before, so the last stored event is unknown here.
     #[error("run {run}: writing has stopped after an error ({fault}); resume the run")]
     Poisoned { run: RunId, fault: Box<Self> },
-    /// The events of a run are damaged.
     #[error("the record of run {run} is damaged at event {seq}: {detail}")]
-    Damaged {
-        run: RunId,
-        /// The first damaged event.
-        seq: u64,
-        detail: String,
-    },
+    Damaged { run: RunId, seq: u64, detail: String },
     /// An undamaged event that this planrun cannot read.
     #[error("event {seq} of run {run} cannot be read ({detail}); use the planrun that wrote it")]
     Unreadable { run: RunId, seq: u64, detail: String },
-    /// A new run has the name of an existing one.
     #[error("run {run} already exists; use another name")]
     Exists { run: RunId },
     /// The name of a run has invalid characters or an invalid length.
