@@ -98,14 +98,16 @@ pr_signal() {
     kill "-$1" $pr_members 2>/dev/null
 }
 
-# Waits up to $1 seconds for the members to be gone.
+# Waits up to $1 seconds for the members to be gone. To look for them takes long if the host is busy.
 pr_gone_within() {
-    pr_naps=$(($1 * pr_per_second))
+    sleep "$1" >/dev/null &
+    pr_alarm=$!
     while pr_find_members; do
-        [ "$pr_naps" -gt 0 ] || return 1
-        pr_naps=$((pr_naps - 1))
+        kill -0 "$pr_alarm" || return 1
         sleep "$pr_nap"
     done
+    kill -KILL "$pr_alarm"
+    return 0
 }
 
 # Ends the command, unless it is over before. Returns 0 if it is ended, 1 if that is unknown and `left` was
@@ -126,7 +128,7 @@ pr_end() {
         pr_is_attended || return
     done
     ! pr_is_attended || kill -ALRM "$pr_self"
-    if sleep 0.1 2>/dev/null; then pr_nap=0.1 pr_per_second=10; else pr_nap=1 pr_per_second=1; fi
+    if sleep 0.1 2>/dev/null; then pr_nap=0.1; else pr_nap=1; fi
     pr_signal TERM
     pr_signal CONT
     if ! pr_gone_within "$pr_grace"; then

@@ -178,25 +178,48 @@ async fn ends_in_time(server: &Server, host: &Host, name: &str) {
     }
 }
 
+/// Runs a command by `run.sh` in each shell, with a time limit of a millisecond, and returns what that printed.
+fn in_each_shell(text: &str, folder: &Path) -> Vec<(&'static str, String)> {
+    let started = SHELLS.into_iter().filter(|shell| is_installed(shell)).map(|shell| {
+        // A shell that is called by this name behaves as one.
+        let sh = folder.join(shell).join("sh");
+        fs::create_dir(sh.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(Path::new("/usr/bin").join(shell), &sh).unwrap();
+        let text = format!(
+            "pr_prefix=planrun:1 pr_input=0 pr_detached=yes\n. \"$1\"\n{text}\necho \"$pr_how\""
+        );
+        let mut process = program(&sh);
+        process.args(["-c", &text, "sh"]).arg(root().join("src/transport/host/run.sh"));
+        process.current_dir(sh.parent().unwrap()).stdin(Stdio::null()).stdout(Stdio::piped());
+        (shell, process.spawn().unwrap())
+    });
+    let ended = started.collect::<Vec<_>>().into_iter().map(|(shell, process)| {
+        let printed = process.wait_with_output().unwrap().stdout;
+        (shell, String::from_utf8(printed).unwrap())
+    });
+    ended.collect()
+}
+
 /// Otherwise it would run without a time limit: the clock would find nothing to end.
 #[test]
 fn a_command_whose_time_is_up_before_it_starts_is_ended() {
-    const TEXT: &str = "pr_prefix=planrun:1 pr_input=0 pr_detached=yes\n. \"$1\"\n\
-         pr_start() { sleep 1; export PLANRUN_MARK=\"$pr_mark\"; exec setsid \"$@\"; }\n\
-         pr_command 0.001 1 5 \"short-$$\" sleep 60\necho \"$pr_how\"";
+    const TEXT: &str = "pr_start() { sleep 1; export PLANRUN_MARK=\"$pr_mark\"; exec setsid \"$@\"; }\n\
+         pr_command 0.001 1 5 \"short-$$\" sleep 60";
     let folder = tempfile::tempdir().unwrap();
-    let started = SHELLS.into_iter().filter(|shell| is_installed(shell)).map(|shell| {
-        // A shell that is called by this name behaves as one.
-        let sh = folder.path().join(shell).join("sh");
-        fs::create_dir(sh.parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink(Path::new("/usr/bin").join(shell), &sh).unwrap();
-        let mut process = program(sh);
-        process.args(["-c", TEXT, "sh"]).arg(root().join("src/transport/host/run.sh"));
-        (shell, process.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap())
-    });
-    for (shell, process) in started.collect::<Vec<_>>() {
-        let printed = process.wait_with_output().unwrap().stdout;
-        assert_eq!(String::from_utf8_lossy(&printed), "timeout\n", "{shell}");
+    for (shell, printed) in in_each_shell(TEXT, folder.path()) {
+        assert_eq!(printed, "timeout\n", "{shell}");
+    }
+}
+
+#[test]
+fn a_command_that_does_not_listen_is_killed_in_time_however_busy_the_host_is() {
+    const TEXT: &str = "grep() { sleep 1; command grep \"$@\"; }\n\
+         pr_start() { export PLANRUN_MARK=\"$pr_mark\"; exec setsid \"$@\"; }\n\
+         pr_command 0.001 1 8 \"deaf-$$\" /bin/sh -c 'trap \"\" TERM; sleep 60; echo >late'";
+    let folder = tempfile::tempdir().unwrap();
+    for (shell, printed) in in_each_shell(TEXT, folder.path()) {
+        assert_eq!(printed, "timeout\n", "{shell}");
+        assert!(!folder.path().join(shell).join("late").exists(), "{shell}");
     }
 }
 
