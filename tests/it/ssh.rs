@@ -2,6 +2,7 @@
 
 mod bastions;
 mod fleet;
+mod hundred;
 pub(crate) mod proxy;
 pub(crate) mod server;
 

@@ -1,8 +1,10 @@
 //! Against a real server on loopback, started by each test and ended with it.
 
+mod dropbear;
 mod impostors;
 mod locks;
 mod logins;
+mod matrix;
 mod memory;
 mod openssh;
 mod privileges;

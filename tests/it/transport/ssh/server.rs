@@ -34,13 +34,23 @@ impl Server {
 
     /// Starts a server in a mount namespace of its own, once `sh` has run a script there in which `$at`
     /// is the folder of the server: what it mounts over files of the machine is so for this server only.
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     pub(super) fn start_on(test: &str, more: &str, script: &str) -> Option<Self> {
+        Self::start_on_with(test, more, script, |_| {})
+    }
+
+    /// The same, once more is made in its folder.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    pub(super) fn start_on_with(
+        test: &str,
+        more: &str,
+        script: &str,
+        make: impl Fn(&Path),
+    ) -> Option<Self> {
         if !rustix::process::getuid().is_root() || !Path::new("/usr/bin/unshare").exists() {
             eprintln!("skipped: {test}: no unshare, or not root");
             return None;
         }
-        Self::start_after(test, more, Some(script), |_| {})
+        Self::start_after(test, more, Some(script), make)
     }
 
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
