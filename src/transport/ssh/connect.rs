@@ -31,12 +31,22 @@ use super::login::{Login, Refused};
 use super::proxy::Proxy;
 use super::settings::{Family, Settings, Way};
 use super::{SshOptions, algorithms, auth, host_key};
+use crate::clock::Clock;
 use crate::inventory::HostName;
 use crate::transport::TransportError;
 use crate::transport::passwords::Passwords;
 
 /// How many addresses of a name are tried.
 const MAX_ADDRESSES: usize = 8;
+
+/// How long a server that drops a connection at its start is left alone before the next try: one with a full
+/// `MaxStartups` drops at random, until others are logged in.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// How many lines of what `ssh` printed go into a message.
 const MAX_LINES: usize = 4;
@@ -61,6 +71,8 @@ pub(super) enum Failure {
 
 /// Why a handshake failed.
 enum Refusal {
+    /// The server closed the connection at its start, as one does that has too many.
+    Dropped(Failure),
     OtherKey,
     KindMissing,
     Failed(Failure),
@@ -101,7 +113,8 @@ impl Connecting<'_> {
         }
         let offers = auth::offers(settings, self.options).await;
         if offers.all.is_empty() && !trusted.is_empty() && settings.accepts.key {
-            return Err(Failure::Here(nothing_to_offer(&offers.faults)));
+            let named = settings.keys.as_deref().unwrap_or_default();
+            return Err(Failure::Here(nothing_to_offer(&offers.faults, named)));
         }
         if !trusted.is_empty() && host_key::kinds(&trusted, settings).is_empty() {
             let origin = settings.config.origin();
@@ -134,8 +147,15 @@ impl Connecting<'_> {
             for kinds in kinds {
                 let notes = Notes::default();
                 match self.handshake(&road, Some(kinds.clone()), &[], &notes).await {
-                    Err(Refusal::Failed(Failure::Network(why))) => unreached.push(why),
-                    Err(Refusal::Failed(failure)) => return Err(failure),
+                    Err(
+                        Refusal::Failed(Failure::Network(why))
+                        | Refusal::Dropped(Failure::Network(why)),
+                    ) => {
+                        unreached.push(why);
+                    }
+                    Err(Refusal::Failed(failure) | Refusal::Dropped(failure)) => {
+                        return Err(failure);
+                    }
                     _ => keys.extend(notes.shown()),
                 }
                 if !unreached.is_empty() {
@@ -206,13 +226,20 @@ impl Connecting<'_> {
         let kinds = host_key::kinds(trusted, self.settings);
         let asked = (!kinds.is_empty()).then_some(kinds);
         let mut made = self.handshake(road, asked.clone(), trusted, &notes).await;
+        for pause in PAUSES {
+            if !matches!(made, Err(Refusal::Dropped(_))) {
+                break;
+            }
+            Clock::Real.sleep(pause + jitter()).await;
+            made = self.handshake(road, asked.clone(), trusted, &notes).await;
+        }
         if matches!(made, Err(Refusal::KindMissing)) && asked.is_some() {
             notes = Notes::default();
             made = self.handshake(road, None, &[], &notes).await;
         }
         let mut handle = match made {
             Ok(handle) => handle,
-            Err(Refusal::Failed(failure)) => return Err(failure),
+            Err(Refusal::Failed(failure) | Refusal::Dropped(failure)) => return Err(failure),
             Err(Refusal::OtherKey | Refusal::KindMissing) => {
                 return Err(Failure::HostKey(self.why_not(keys, notes.shown().as_ref())));
             }
@@ -289,6 +316,9 @@ impl Connecting<'_> {
         };
         match made {
             Ok(Err(Refusal::Failed(Failure::Network(why)))) => Err(network(format!("{why}{said}"))),
+            Ok(Err(Refusal::Dropped(Failure::Network(why)))) => {
+                Err(Refusal::Dropped(Failure::Network(format!("{why}{said}"))))
+            }
             Ok(made) => made,
             Err(_late) => {
                 let (at, seconds) = (self.name(road), self.settings.patience.as_secs_f32());
@@ -390,19 +420,29 @@ impl Connecting<'_> {
                 }
                 Refusal::Failed(Failure::Denied(why))
             }
+            Error::IO(error) if is_closed(&error) => {
+                Refusal::Dropped(Failure::Network(format!("{at} {}", network(&error))))
+            }
             Error::IO(error) => broken(&network(&error)),
             Error::Version => broken("does not speak SSH 2"),
-            Error::Disconnect | Error::HUP => broken(
-                "closed the connection before the login (another service, a full MaxStartups, an \
-                 blocked address)",
-            ),
+            Error::Disconnect | Error::HUP => Refusal::Dropped(Failure::Network(format!(
+                "{at} closed the connection before the login (another service, a full MaxStartups, a \
+                 blocked address)"
+            ))),
             other => broken(&format!("ended the handshake: {other}")),
         }
     }
 }
 
-fn nothing_to_offer(faults: &[String]) -> String {
-    if faults.is_empty() {
+/// Returns up to half a second, so that many hosts do not try again at the same moment.
+fn jitter() -> Duration {
+    Duration::from_millis(uuid::Uuid::now_v7().as_u64_pair().1 % 500)
+}
+
+fn nothing_to_offer(faults: &[String], named: &[String]) -> String {
+    if !named.is_empty() && faults.is_empty() {
+        format!("no key for the login: {} (`IdentityFile`) does not exist", named.join(", "))
+    } else if faults.is_empty() {
         "no key for the login: no agent (SSH_AUTH_SOCK), and no key in ~/.ssh; set \
          `ansible_ssh_private_key_file`"
             .to_owned()
@@ -452,6 +492,12 @@ impl Failure {
     }
 }
 
+/// Whether the other side closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
 fn network(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
@@ -461,9 +507,7 @@ fn network(error: &io::Error) -> String {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             "is not routable from here".to_owned()
         }
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::BrokenPipe => "closed the connection during the handshake".to_owned(),
+        _ if is_closed(error) => "closed the connection during the handshake".to_owned(),
         _ => format!("does not accept connections: {error}"),
     }
 }

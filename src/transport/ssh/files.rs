@@ -6,7 +6,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 use std::{io, thread};
@@ -31,6 +31,13 @@ pub(in crate::transport) async fn read(path: &Path) -> io::Result<String> {
 pub(super) async fn is_readable(path: &Path) -> bool {
     let path = path.to_owned();
     within(PATIENCE, move || open(&path)).await.is_ok()
+}
+
+/// Whether a file of this user can be read by others, for which `ssh` does not use a private key.
+pub(super) fn is_open_to_others(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    let own = rustix::process::getuid().as_raw();
+    metadata.is_ok_and(|metadata| metadata.uid() == own && metadata.mode() & 0o077 != 0)
 }
 
 fn open(path: &Path) -> io::Result<std::fs::File> {

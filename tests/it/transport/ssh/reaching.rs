@@ -164,3 +164,54 @@ async fn what_is_not_reached_is_told_by_its_reason() {
     let text = error_of(&host, &known).await;
     assert!(text.contains("cannot resolve the name no-such-host.invalid"), "{text}");
 }
+
+#[tokio::test]
+async fn a_server_that_drops_connections_at_their_start_is_tried_again() {
+    let Some(server) = Server::start("dropped", "") else {
+        return;
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut host = server.host();
+    host.link.port = Some(listener.local_addr().unwrap().port());
+    let known = format!(
+        "[127.0.0.1]:{} {}\n",
+        listener.local_addr().unwrap().port(),
+        server.public_key("host_ed25519")
+    );
+    fs::write(server.path("known_hosts"), known).unwrap();
+    let mut dropped = 0;
+    let relay = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // The first is of the library, which does not say why it failed.
+            if dropped < 3 {
+                dropped += 1;
+                continue;
+            }
+            let mut behind =
+                tokio::net::TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+            tokio::io::copy_bidirectional(&mut stream, &mut behind).await.ok();
+        }
+    };
+    tokio::select! {
+        output = run(&host, &argv(&["true"])) => assert_eq!(output, Ok(Output::new(Exit::Code(0), "", ""))),
+        () = relay => {}
+    }
+    assert_eq!((dropped, server.logins()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_key_that_others_can_read_is_not_used() {
+    let Some(server) = Server::start("open_key", "") else {
+        return;
+    };
+    let key = server.path("user_key");
+    let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    fs::set_permissions(&key, mode(0o640)).unwrap();
+    let error = run(&server.host(), &argv(&["true"])).await.unwrap_err();
+    assert!(matches!(error, TransportError::Controller { .. }), "{error:?}");
+    assert!(error.to_string().contains("can be read by other users"), "{error}");
+    assert!(error.to_string().contains("run `chmod 600 "), "{error}");
+    fs::set_permissions(&key, mode(0o400)).unwrap();
+    assert!(run(&server.host(), &argv(&["true"])).await.is_ok());
+}
