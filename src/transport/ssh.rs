@@ -29,6 +29,7 @@ mod auth;
 mod client;
 mod config;
 mod connect;
+mod failure;
 pub(super) mod files;
 mod host_key;
 mod known_hosts;
@@ -53,7 +54,8 @@ use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use self::client::Opened;
-use self::connect::{Connected, Failure};
+use self::connect::Connected;
+use self::failure::Failure;
 pub use self::options::SshOptions;
 use self::pool::{Connection, Kept};
 use self::route::Routes;

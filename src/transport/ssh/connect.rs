@@ -26,14 +26,13 @@ use tokio::time::timeout;
 
 use super::auth::{Kind, Offers};
 use super::client::{Client, Notes, Verifier};
+use super::failure::{Failure, is_closed, network};
 use super::known_hosts::HostKeys;
 use super::login::{Login, Refused};
 use super::proxy::Proxy;
 use super::settings::{Family, Settings, Way};
 use super::{SshOptions, algorithms, auth, host_key};
 use crate::clock::Clock;
-use crate::inventory::HostName;
-use crate::transport::TransportError;
 use crate::transport::passwords::Passwords;
 
 /// How many addresses of a name are tried.
@@ -48,25 +47,11 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(2),
 ];
 
-/// How many lines of what `ssh` printed go into a message.
-const MAX_LINES: usize = 4;
-
 /// A connection, and the key the host proved itself with.
 pub(super) struct Connected {
     pub(super) client: Client,
     /// None if `ssh` verifies the host.
     pub(super) key: Option<PublicKey>,
-}
-
-/// Why there is no connection. What happens to the run depends on the kind, never on the words.
-#[derive(Clone, Debug)]
-pub(super) enum Failure {
-    /// The host was not reached, or lost the connection: that may pass.
-    Network(String),
-    HostKey(String),
-    Denied(String),
-    /// A problem on this machine.
-    Here(String),
 }
 
 /// Why a handshake failed.
@@ -448,66 +433,5 @@ fn nothing_to_offer(faults: &[String], named: &[String]) -> String {
             .to_owned()
     } else {
         faults.join("; ")
-    }
-}
-
-impl Failure {
-    /// Says that it happened at a jump host.
-    pub(super) fn at_jump_host(self, name: &str) -> Self {
-        let at = |why: String| format!("jump host {name}: {why}");
-        match self {
-            Self::Network(why) => Self::Network(at(why)),
-            Self::HostKey(why) => Self::HostKey(at(why)),
-            Self::Denied(why) => Self::Denied(at(why)),
-            Self::Here(why) => Self::Here(at(why)),
-        }
-    }
-
-    /// Sorts what the program `ssh` printed before it ended. Only its words tell: the two that say
-    /// something about the host are recognised, as `sshconnect.c` and `sshconnect2.c` of OpenSSH have them.
-    pub(super) fn of_ssh(printed: &str, why: &str) -> Self {
-        let is_frame = |line: &&str| line.is_empty() || line.starts_with('@');
-        let lines = printed.lines().map(str::trim).filter(|line| !is_frame(line));
-        let lines: Vec<&str> = lines.collect();
-        // The reason is at the end.
-        let said = lines[lines.len().saturating_sub(MAX_LINES)..].join("; ");
-        let has = |words: &str| printed.contains(words);
-        if has("Host key verification failed") {
-            Self::HostKey(said)
-        } else if has("Permission denied (") || has("Too many authentication failures") {
-            Self::Denied(format!("the login failed: {said}"))
-        } else {
-            Self::Network(if said.is_empty() { why.to_owned() } else { said })
-        }
-    }
-
-    pub(super) fn of(self, host: &HostName) -> TransportError {
-        let host = host.clone();
-        match self {
-            Self::Network(why) => TransportError::Unreachable { host, why },
-            Self::HostKey(why) => TransportError::HostKey { host, why },
-            Self::Denied(why) => TransportError::Denied { host, why },
-            Self::Here(why) => TransportError::Controller { host, why },
-        }
-    }
-}
-
-/// Whether the other side closed the connection.
-fn is_closed(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
-}
-
-fn network(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            "refuses the connection: no SSH server listens there".to_owned()
-        }
-        io::ErrorKind::TimedOut => "does not answer".to_owned(),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "is not routable from here".to_owned()
-        }
-        _ if is_closed(error) => "closed the connection during the handshake".to_owned(),
-        _ => format!("does not accept connections: {error}"),
     }
 }

@@ -5,7 +5,7 @@
 //! another `ssh` shares. It never asks, and never trusts a key that is not known. What goes over its pipes,
 //! and what is promised, is the same as on a channel.
 //!
-//! Why it did not connect is only in what it prints: [`super::connect::Failure::of_ssh`] sorts it.
+//! Why it did not connect is only in what it prints: [`super::failure::Failure::of_ssh`] sorts it.
 
 use std::io;
 use std::time::Duration;

@@ -5,7 +5,8 @@ use std::cell::{Cell, RefCell};
 use tokio::sync::Mutex;
 
 use super::client::Client;
-use super::connect::{Connected, Failure};
+use super::connect::Connected;
+use super::failure::Failure;
 
 /// A connection and the number of the try it came from.
 #[derive(Clone)]

@@ -9,7 +9,8 @@ use russh::keys::ssh_key::EcdsaCurve;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use super::SshTransport;
-use super::connect::{Connecting, Failure};
+use super::connect::Connecting;
+use super::failure::Failure;
 use super::host_key;
 use super::known_hosts::Listed;
 use super::settings::{Settings, Way};
