@@ -139,15 +139,7 @@ impl Offers {
         let certificate = files::read(Path::new(&format!("{file}-cert.pub"))).await.ok();
         self.certificates
             .extend(certificate.and_then(|text| Certificate::from_openssh(&text).ok()));
-        let text = match files::read(Path::new(file)).await {
-            Ok(text)
-                if text.contains("PRIVATE KEY") && files::is_open_to_others(Path::new(file)) =>
-            {
-                self.faults.push(format!(
-                    "the key {file} can be read by other users and is not used: run `chmod 600 {file}`"
-                ));
-                None
-            }
+        let text = match files::read_key(Path::new(file)).await {
             // A public key names a key of the agent.
             Ok(text) if PublicKey::from_openssh(&text).is_ok() => {
                 listed = PublicKey::from_openssh(&text).ok();

@@ -33,11 +33,16 @@ pub(super) async fn is_readable(path: &Path) -> bool {
     within(PATIENCE, move || open(&path)).await.is_ok()
 }
 
-/// Whether a file of this user can be read by others, for which `ssh` does not use a private key.
-pub(super) fn is_open_to_others(path: &Path) -> bool {
-    let metadata = std::fs::metadata(path);
-    let own = rustix::process::getuid().as_raw();
-    metadata.is_ok_and(|metadata| metadata.uid() == own && metadata.mode() & 0o077 != 0)
+/// Reads a key. A private one of this user that others can read is an error, as it is to `ssh`.
+pub(super) async fn read_key(path: &Path) -> io::Result<String> {
+    let text = read(path).await?;
+    let metadata = std::fs::metadata(path)?;
+    let is_own = metadata.uid() == rustix::process::getuid().as_raw();
+    if is_own && metadata.mode() & 0o077 != 0 && text.contains("PRIVATE KEY") {
+        let why = "it can be read by other users, and is not used: run `chmod 600` on it";
+        return Err(io::Error::other(why));
+    }
+    Ok(text)
 }
 
 fn open(path: &Path) -> io::Result<std::fs::File> {

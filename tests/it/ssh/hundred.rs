@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::thread;
 
 use super::server::Server;
@@ -39,6 +40,66 @@ fn listener(keeps: bool) -> u16 {
     port
 }
 
+/// Returns an inventory of many hosts on few servers, and the names of those with each fault.
+fn fleet(
+    planrun: &Planrun,
+    servers: &[Server],
+    count: usize,
+) -> (String, [Vec<String>; FAULTS.len()]) {
+    let closed = TcpListener::bind(("127.0.14.1", 0)).unwrap().local_addr().unwrap().port();
+    let ports = [closed, listener(true), listener(false)];
+    let mut known = Vec::new();
+    for server in servers {
+        let (address, port) = server.address();
+        known.push(format!("[{address}]:{port} {}", server.read("one.pub")));
+    }
+    let known = planrun.file("known", known.concat());
+    let (address, port) = servers[0].address();
+    let other = servers[0].read("two.pub");
+    let strange = planrun.file("strange", format!("[{address}]:{port} {other}"));
+    let mut hosts = Vec::new();
+    let mut faulty = [const { Vec::new() }; FAULTS.len()];
+    for number in 0..count {
+        let name = format!("web{number:04}");
+        let fault = Some(number % 20).filter(|fault| *fault < FAULTS.len());
+        let port = match fault {
+            Some(3) => port,
+            Some(fault) => ports[fault],
+            None => servers[number % SERVERS].address().1,
+        };
+        let file = if fault == Some(3) { &strange } else { &known };
+        let group = fault.map_or("good", |fault| FAULTS[fault].0);
+        hosts.push(format!("{name} ansible_port={port} planrun_known_hosts={file} kind={group}"));
+        if let Some(fault) = fault {
+            faulty[fault].push(name);
+        }
+    }
+    let key = servers[0].path("user");
+    let inventory = planrun.file(
+        "hosts.ini",
+        format!(
+            "[all]\n{}\n[all:vars]\nansible_host={address}\nansible_timeout=20\nplanrun_locks=none\n\
+             ansible_ssh_private_key_file={}\n",
+            hosts.join("\n"),
+            key.display()
+        ),
+    );
+    (inventory, faulty)
+}
+
+/// Returns a plan of five steps, each of which adds a line to a file.
+fn five_steps(effects: &Path, count: usize) -> String {
+    let step = |number: usize| {
+        format!(
+            "  - id: step{number}\n    run: sh -c 'echo \"$1\" >>{}' sh \"{{{{ host }}}}/{number}\"\n    \
+             idempotent: true\n    rollback: {{none: the test ends here}}\n",
+            effects.display()
+        )
+    };
+    let steps: String = (0..5).map(step).collect();
+    format!("version: 1\nname: many\nhosts: all\nserial: {count}\nsteps:\n{steps}")
+}
+
 #[test]
 fn each_of_many_hosts_gets_its_own_end_and_a_hung_one_slows_no_other() {
     let count = std::env::var("PLANRUN_FLEET").map_or(100, |count| count.parse().unwrap());
@@ -52,43 +113,7 @@ fn each_of_many_hosts_gets_its_own_end_and_a_hung_one_slows_no_other() {
         servers.push(server);
     }
     let planrun = Planrun::new();
-    let closed = TcpListener::bind(("127.0.14.1", 0)).unwrap().local_addr().unwrap().port();
-    let ports = [closed, listener(true), listener(false)];
-    let mut known = String::new();
-    for server in &servers {
-        let (address, port) = server.address();
-        known += &format!("[{address}]:{port} {}", server.read("one.pub"));
-    }
-    let known = planrun.file("known", known);
-    let (address, port) = servers[0].address();
-    let other = servers[0].read("two.pub");
-    let strange = planrun.file("strange", format!("[{address}]:{port} {other}"));
-    let mut hosts = String::new();
-    let mut faulty = [const { Vec::new() }; FAULTS.len()];
-    for number in 0..count {
-        let name = format!("web{number:04}");
-        let fault = Some(number % 20).filter(|fault| *fault < FAULTS.len());
-        let port = match fault {
-            Some(3) => port,
-            Some(fault) => ports[fault],
-            None => servers[number % SERVERS].address().1,
-        };
-        let file = if fault == Some(3) { &strange } else { &known };
-        let group = fault.map_or("good", |fault| FAULTS[fault].0);
-        hosts += &format!("{name} ansible_port={port} planrun_known_hosts={file} kind={group}\n");
-        if let Some(fault) = fault {
-            faulty[fault].push(name);
-        }
-    }
-    let key = servers[0].path("user");
-    let inventory = planrun.file(
-        "hosts.ini",
-        format!(
-            "[all]\n{hosts}[all:vars]\nansible_host={address}\nansible_timeout=20\nplanrun_locks=none\n\
-             ansible_ssh_private_key_file={}\n",
-            key.display()
-        ),
-    );
+    let (inventory, faulty) = fleet(&planrun, &servers, count);
     let bad: usize = faulty.iter().map(Vec::len).sum();
     let jobs = count.min(100).to_string();
     let pinged = planrun.run(&["ping", "-i", &inventory, "--jobs", &jobs]);
@@ -108,23 +133,11 @@ fn each_of_many_hosts_gets_its_own_end_and_a_hung_one_slows_no_other() {
 
     // A run with the faulty hosts changes nothing; without them, each step is done once on each host.
     let effects = planrun.path("effects");
-    let step = |number: usize| {
-        format!(
-            "  - id: step{number}\n    run: sh -c 'echo \"$1\" >>{}' sh \"{{{{ host }}}}/{number}\"\n    \
-             idempotent: true\n    rollback: {{none: the test ends here}}\n",
-            effects.display()
-        )
-    };
-    let steps: String = (0..5).map(step).collect();
-    let plan = planrun.file(
-        "plan.yaml",
-        format!("version: 1\nname: many\nhosts: all\nserial: {count}\nsteps:\n{steps}"),
-    );
+    let plan = planrun.file("plan.yaml", five_steps(&effects, count));
     let refused = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
     refused.exits(77);
     assert!(!effects.exists());
-    let names: Vec<&String> = faulty.iter().flatten().collect();
-    let limit = format!("all{}", names.iter().map(|name| format!(":!{name}")).collect::<String>());
+    let limit = format!("all:!{}", faulty.concat().join(":!"));
     let applied = planrun.run(&["apply", &plan, "-i", &inventory, "--yes", "--limit", &limit]);
     applied.exits(0);
     let text = fs::read_to_string(&effects).unwrap();
