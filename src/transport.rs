@@ -7,6 +7,7 @@
 //! the process that sent it: [`Transport::recover`] asks for its outcome.
 
 pub mod answer;
+mod exchange;
 pub mod hosts;
 pub mod local;
 pub mod lock;
@@ -27,15 +28,11 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::duration;
 use crate::inventory::{Host, HostName};
 use crate::transport::lock::{LockReply, LockRequest};
 
 /// The maximum number of bytes kept of each stream of a command; the rest is read, counted and dropped.
 pub const MAX_OUTPUT: usize = 1024 * 1024;
-
-/// How long a host may take to show that it runs commands, once it is connected.
-const REACH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The name of one attempt at one task: the same for everyone who computes it, before or after a
 /// crash.
@@ -188,46 +185,46 @@ pub enum Recovered {
     Unknown,
 }
 
-/// How commands reach hosts.
+/// What a host is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'r> {
+    /// Run a command that changes nothing.
+    Look(&'r Command),
+    /// Run a command that changes something, and right after it maybe a probe: in one exchange, if that is
+    /// possible, and if the probe is quick. The caller has committed the intent of the effect.
+    Attempt(&'r AttemptId, &'r Command, Option<&'r Command>),
+    /// Connect ahead of the first command, and have a memory of attempts before the first one is
+    /// intended.
+    Reach,
+    /// Show that commands can run: connect, check who it is, log in, and become a user if one is named.
+    LogIn(Option<&'r str>),
+    /// Take the lock, release it, or report who has it. An attempt on a host whose lock was taken is
+    /// [`TransportError::Locked`] if the lock was lost since.
+    Lock(&'r LockRequest),
+    /// Note that the outcome of an attempt is recorded: what it printed need not be kept.
+    Recorded(&'r AttemptId),
+    /// Report the outcome of an attempt that an earlier process sent, or meant to send at this time. A
+    /// host whose memory is younger has lost it, and cannot report it.
+    Recover(&'r AttemptId, Timestamp),
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// There is nothing to report.
+    Done,
+    /// How a command ended, and the probe after it if that has ended, too.
+    Ended(Output, Option<Output>),
+    Lock(LockReply),
+    Recovered(Recovered),
+}
+
+/// How commands reach hosts. A transport has one method, [`Transport::handle`]; the others are
+/// requests with the type of their reply.
 #[async_trait(?Send)]
 pub trait Transport {
-    /// Runs a command that changes nothing.
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError>;
-
-    /// Runs a command that changes something. The caller has committed its intent.
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError>;
-
-    /// Runs an effect, and right after it a probe on the same host: in one exchange, if that is possible, and
-    /// if the probe is quick. The caller has committed the intent of the effect.
-    async fn attempt_and_look(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-        probe: &Command,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        let _ = probe;
-        self.attempt(host, id, command).await.map(|output| (output, None))
-    }
-
-    /// Connects to a host ahead of its first command, and sees to it that the host has a memory of
-    /// attempts before the first one is intended.
-    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        let _ = host;
-        Ok(())
-    }
-
-    /// Shows that commands can run on a host: connects, checks who it is, logs in, and becomes a
-    /// user if one is named.
-    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
-        let _ = r#become;
-        self.reach(host).await
-    }
+    /// Handles a request. [`Reply::Done`] is the reply to one that means nothing to this transport.
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError>;
 
     /// Returns the host key that a host has shown, as `known_hosts` has it; `None` if it was not
     /// reached, or has none.
@@ -241,58 +238,59 @@ pub trait Transport {
         let _ = (host, key);
     }
 
-    /// Asks a host about its lock: takes it, releases it, or reports who has it. An attempt on a host whose
-    /// lock was taken is [`TransportError::Locked`] if the lock was lost since.
+    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+        self.handle(host, Request::Look(command)).await?.output(host)
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        id: &AttemptId,
+        command: &Command,
+    ) -> Result<Output, TransportError> {
+        self.handle(host, Request::Attempt(id, command, None)).await?.output(host)
+    }
+
+    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+        self.handle(host, Request::Reach).await.map(|_done| ())
+    }
+
+    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
+        self.handle(host, Request::LogIn(r#become)).await.map(|_done| ())
+    }
+
     async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
-        let _ = (host, request);
-        Ok(LockReply::Needless)
+        match self.handle(host, Request::Lock(request)).await? {
+            Reply::Lock(reply) => Ok(reply),
+            _ => Ok(LockReply::Needless),
+        }
     }
 
-    /// Reports that the outcome of an attempt is recorded: its host need not keep what it printed.
     async fn recorded(&self, host: &Host, id: &AttemptId) {
-        let _ = (host, id);
+        // A host that keeps more than it needs does no harm.
+        self.handle(host, Request::Recorded(id)).await.ok();
     }
 
-    /// Asks for the outcome of an attempt that an earlier process sent, or meant to send. A host whose
-    /// memory is younger than the intent has lost it, and cannot report it.
     async fn recover(
         &self,
         host: &Host,
         id: &AttemptId,
         intended: Timestamp,
     ) -> Result<Recovered, TransportError> {
-        let _ = (host, id, intended);
-        Ok(Recovered::Unknown)
+        match self.handle(host, Request::Recover(id, intended)).await? {
+            Reply::Recovered(recovered) => Ok(recovered),
+            _ => Ok(Recovered::Unknown),
+        }
     }
 }
 
-/// Logs in by a command that does nothing.
-async fn run_true(
-    transport: &dyn Transport,
-    host: &Host,
-    r#become: Option<&str>,
-) -> Result<(), TransportError> {
-    let command = Command {
-        body: Body::Argv(vec!["true".to_owned()]),
-        stdin: None,
-        env: IndexMap::new(),
-        dir: None,
-        r#become: r#become.map(str::to_owned),
-        timeout: REACH_TIMEOUT,
-        step: String::new(),
-    };
-    let output = transport.look(host, &command).await?;
-    let host = host.name.clone();
-    match output.exit {
-        Exit::Code(0) => Ok(()),
-        Exit::TimedOut => {
-            let why = format!("`true` took longer than {}", duration::show(REACH_TIMEOUT));
-            Err(TransportError::Unreachable { host, why })
-        }
-        Exit::Code(_) | Exit::Signal(_) => {
-            let why = "login succeeds, but `true` fails there".to_owned();
-            Err(TransportError::Denied { host, why })
-        }
+impl Reply {
+    fn output(self, host: &Host) -> Result<Output, TransportError> {
+        let Self::Ended(output, _) = self else {
+            let why = "no command can run there".to_owned();
+            return Err(TransportError::Impossible { host: host.name.clone(), why });
+        };
+        Ok(output)
     }
 }
 

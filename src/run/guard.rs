@@ -14,11 +14,9 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use crate::inventory::{Host, HostName};
-use crate::transport::lock::{LockReply, LockRequest};
-use crate::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
+use crate::transport::{Command, Output, Reply, Request, Transport, TransportError};
 
 /// A transport that remembers the first such error. See the module.
 pub(super) struct Guard<'a> {
@@ -73,6 +71,13 @@ impl<'a> Guard<'a> {
         seen.filter(|_| ahead.probe.as_ref().is_some_and(is_it))
     }
 
+    /// Returns the probe that is sent along with an effect.
+    fn probe_after(&self, host: &Host) -> Option<Command> {
+        let mut ahead = self.ahead.borrow_mut();
+        ahead.seen = None;
+        ahead.probe.as_ref().filter(|(on, _)| *on == host.name).map(|(_, probe)| probe.clone())
+    }
+
     pub(super) fn met(&self) -> Option<TransportError> {
         self.met.borrow().clone()
     }
@@ -93,77 +98,35 @@ impl<'a> Guard<'a> {
         host.link.connect_timeout = Some(own.map_or(longest, |own| own.min(longest)));
         Cow::Owned(host)
     }
-
-    fn see<T>(&self, result: Result<T, TransportError>) -> Result<T, TransportError> {
-        if let Err(error) = &result
-            && (error.blocks() || self.is_quarantined(error))
-        {
-            self.met.borrow_mut().get_or_insert_with(|| error.clone());
-        }
-        result
-    }
 }
 
 #[async_trait(?Send)]
 impl Transport for Guard<'_> {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        if let Some(seen) = self.seen_ahead(host, command) {
-            return Ok(seen);
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        let probe = match request {
+            Request::Attempt(..) => self.probe_after(host),
+            _ => None,
+        };
+        let request = match request {
+            Request::Look(command) => match self.seen_ahead(host, command) {
+                Some(seen) => return Ok(Reply::Ended(seen, None)),
+                None => request,
+            },
+            Request::Attempt(id, command, _) => Request::Attempt(id, command, probe.as_ref()),
+            _ => request,
+        };
+        let host = match request {
+            Request::Reach | Request::LogIn(_) => Cow::Borrowed(host),
+            _ => self.hurry(host),
+        };
+        let mut result = self.transport.handle(&host, request).await;
+        match &mut result {
+            Ok(Reply::Ended(_, seen)) => self.ahead.borrow_mut().seen = seen.take(),
+            Err(error) if error.blocks() || self.is_quarantined(error) => {
+                self.met.borrow_mut().get_or_insert_with(|| error.clone());
+            }
+            _ => {}
         }
-        self.see(self.transport.look(&self.hurry(host), command).await)
-    }
-
-    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
-        self.see(self.transport.log_in(host, r#become).await)
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        let probe = {
-            let mut ahead = self.ahead.borrow_mut();
-            ahead.seen = None;
-            ahead.probe.as_ref().filter(|(on, _)| *on == host.name).map(|(_, probe)| probe.clone())
-        };
-        let host = &self.hurry(host);
-        let Some(probe) = probe else {
-            return self.see(self.transport.attempt(host, id, command).await);
-        };
-        let result = self.transport.attempt_and_look(host, id, command, &probe).await;
-        let (output, seen) = self.see(result)?;
-        self.ahead.borrow_mut().seen = seen;
-        Ok(output)
-    }
-
-    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        self.see(self.transport.reach(host).await)
-    }
-
-    fn shown_key(&self, host: &HostName) -> Option<String> {
-        self.transport.shown_key(host)
-    }
-
-    fn expect_key(&self, host: &HostName, key: &str) {
-        self.transport.expect_key(host, key);
-    }
-
-    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
-        self.see(self.transport.lock(&self.hurry(host), request).await)
-    }
-
-    async fn recorded(&self, host: &Host, id: &AttemptId) {
-        self.transport.recorded(host, id).await;
-    }
-
-    async fn recover(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        intended: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        self.see(self.transport.recover(&self.hurry(host), id, intended).await)
+        result
     }
 }

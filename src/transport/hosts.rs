@@ -3,12 +3,10 @@
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use super::local::LocalTransport;
-use super::lock::{LockReply, LockRequest};
 use super::ssh::SshTransport;
-use super::{AttemptId, Command, Output, Recovered, Transport, TransportError};
+use super::{Reply, Request, Transport, TransportError};
 use crate::inventory::{Connection, Host, HostName, Locking};
 
 /// The transports of a run.
@@ -38,35 +36,11 @@ impl Hosts {
 
 #[async_trait(?Send)]
 impl Transport for Hosts {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.of(host)?.look(host, command).await
-    }
-
-    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
-        self.of(host)?.log_in(host, r#become).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.of(host)?.attempt(host, id, command).await
-    }
-
-    async fn attempt_and_look(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-        probe: &Command,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        self.of(host)?.attempt_and_look(host, id, command, probe).await
-    }
-
-    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        self.of(host)?.reach(host).await
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        match request {
+            Request::Lock(_) if host.link.locking == Locking::None => Ok(Reply::Done),
+            _ => self.of(host)?.handle(host, request).await,
+        }
     }
 
     fn shown_key(&self, host: &HostName) -> Option<String> {
@@ -75,27 +49,5 @@ impl Transport for Hosts {
 
     fn expect_key(&self, host: &HostName, key: &str) {
         self.ssh.expect_key(host, key);
-    }
-
-    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
-        match host.link.locking {
-            Locking::None => Ok(LockReply::Needless),
-            Locking::Usual | Locking::Dir(_) => self.of(host)?.lock(host, request).await,
-        }
-    }
-
-    async fn recorded(&self, host: &Host, id: &AttemptId) {
-        if let Ok(transport) = self.of(host) {
-            transport.recorded(host, id).await;
-        }
-    }
-
-    async fn recover(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        intended: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        self.of(host)?.recover(host, id, intended).await
     }
 }

@@ -13,17 +13,17 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
 use super::answer::{Answer, Closing, Stream, signal_name};
-use super::lock::{Fences, LockReply, LockRequest};
+use super::exchange::Login;
+use super::lock::Fences;
 use super::login::controller_user;
 use super::session::{Piece, Reader, Session, Writer};
 use super::wire::{GRACE, LOGIN, Privilege, Wire};
-use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
+use super::{Exit, Reply, Request, Transport, TransportError};
 use crate::inventory::{BecomeMethod, Host};
 
 /// The prefix of environment variables that give inputs their values.
@@ -57,31 +57,6 @@ impl LocalTransport {
         }
     }
 
-    /// Runs a command; with an effect a probe can be sent along.
-    async fn run(
-        &self,
-        host: &Host,
-        command: &Command,
-        attempt: Option<&AttemptId>,
-        probe: Option<&Command>,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        let link = &host.link;
-        let is_plain = link.become_method == BecomeMethod::Sudo && link.become_password.is_none();
-        if command.r#become.is_some() && !is_plain {
-            let why = "on this machine, only `sudo` without a password is supported";
-            return Err(impossible(host, why.to_owned()));
-        }
-        let login = self.login.as_deref();
-        let fence = attempt.and_then(|_| self.fences.of(host));
-        let mut wire = Wire::new(command, login, attempt, fence.as_ref(), self.grace)
-            .map_err(|error| impossible(host, error.to_string()))?;
-        if let Some(probe) = probe {
-            wire = wire.with_probe(probe, login, self.grace);
-        }
-        let (closing, answer) = self.serve(host, &wire).await?;
-        answer.conclude_both(&host.name, command, &wire, &closing)
-    }
-
     /// Gives a request to a session, and reads its answer. A session that ended while nothing was asked of it is
     /// replaced. A host on which no process starts is [`TransportError::Impossible`].
     pub async fn serve(
@@ -89,6 +64,12 @@ impl LocalTransport {
         host: &Host,
         wire: &Wire,
     ) -> Result<(Closing, Answer), TransportError> {
+        let link = &host.link;
+        let is_plain = link.become_method == BecomeMethod::Sudo && link.become_password.is_none();
+        if wire.sudo.is_some() && !is_plain {
+            let why = "on this machine, only `sudo` without a password is supported";
+            return Err(impossible(host, why.to_owned()));
+        }
         loop {
             let idle = self.idle.borrow_mut().pop();
             let idle = idle.and_then(|mut idle| idle.session.is_alive().then_some(idle));
@@ -141,63 +122,29 @@ impl Default for LocalTransport {
 
 #[async_trait(?Send)]
 impl Transport for LocalTransport {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        Ok(self.run(host, command, None, None).await?.0)
-    }
-
-    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
-        run_true(self, host, r#become).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        Ok(self.run(host, command, Some(id), None).await?.0)
-    }
-
-    async fn attempt_and_look(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-        probe: &Command,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        self.run(host, command, Some(id), Some(probe)).await
-    }
-
-    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        if self.idle.borrow().is_empty() {
-            // A session that is ready has made this machine's memory of attempts.
-            let session = start(host).await?;
-            self.idle.borrow_mut().push(session);
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        match request {
+            Request::Reach if self.idle.borrow().is_empty() => {
+                // A session that is ready has made this machine's memory of attempts.
+                let session = start(host).await?;
+                self.idle.borrow_mut().push(session);
+            }
+            Request::Recorded(id) => {
+                let idle = self.idle.borrow_mut().pop();
+                if let Some(mut idle) = idle {
+                    idle.session.forget(std::slice::from_ref(id)).await;
+                    self.idle.borrow_mut().push(idle);
+                }
+            }
+            _ => {
+                let (user, grace, fences) = (self.login.as_deref(), self.grace, &self.fences);
+                let login = Login { user, grace, fences };
+                return login
+                    .handle(host, request, async |wire| self.serve(host, wire).await)
+                    .await;
+            }
         }
-        Ok(())
-    }
-
-    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
-        let (closing, answer) = self.serve(host, &Wire::lock(host, request)?).await?;
-        self.fences.learn(host, request, &answer.about_lock(&host.name, &closing)?)
-    }
-
-    async fn recorded(&self, _: &Host, id: &AttemptId) {
-        let idle = self.idle.borrow_mut().pop();
-        if let Some(mut idle) = idle {
-            idle.session.forget(std::slice::from_ref(id)).await;
-            self.idle.borrow_mut().push(idle);
-        }
-    }
-
-    async fn recover(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        intended: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        let (closing, answer) = self.serve(host, &Wire::ask(id)).await?;
-        answer.recovered(&host.name, intended, &closing)
+        Ok(Reply::Done)
     }
 }
 

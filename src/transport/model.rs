@@ -33,7 +33,8 @@ use crate::transport::model::fault::{Occasion, Scripted};
 use crate::transport::model::memory::{Memory, Running};
 use crate::transport::model::saved::SavedWorld;
 use crate::transport::{
-    AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Recovered, Transport, TransportError,
+    AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Recovered, Reply, Request, Transport,
+    TransportError,
 };
 
 pub use crate::model::FaultKind;
@@ -291,47 +292,39 @@ impl ModelTransport {
 
 #[async_trait(?Send)]
 impl Transport for ModelTransport {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        // A model knows states, and no contents of files.
-        if matches!(command.body, Body::Compare { .. }) {
-            self.is_there(host)?;
-            return Ok(Output::new(Exit::Code(0), "unsure\n", ""));
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        match request {
+            Request::Look(command) => {
+                self.is_there(host)?;
+                // A model knows states, and no contents of files.
+                let output = match command.body {
+                    Body::Compare { .. } => Output::new(Exit::Code(0), "unsure\n", ""),
+                    _ => self.perform(host, command, None).await?,
+                };
+                Ok(Reply::Ended(output, None))
+            }
+            Request::Attempt(id, command, _) => {
+                self.is_there(host)?;
+                if self.memory.borrow().knows(id) {
+                    let why = "an attempt with this id was already started or cancelled".to_owned();
+                    return Err(TransportError::Repeated { host: host.name.clone(), why });
+                }
+                Ok(Reply::Ended(self.perform(host, command, Some(id)).await?, None))
+            }
+            Request::LogIn(_) => self.is_there(host).map(|()| Reply::Done),
+            Request::Recover(id, _) => {
+                self.is_there(host)?;
+                self.catch_up().map_err(|error| impossible(host, &error))?;
+                let recalled = self.memory.borrow().recall(id);
+                if let Some(recovered) = recalled {
+                    return Ok(Reply::Recovered(recovered));
+                }
+                self.keep_attempt(id, false).map_err(|error| impossible(host, &error))?;
+                self.memory.borrow_mut().give_up(id);
+                Ok(Reply::Recovered(Recovered::Absent))
+            }
+            Request::Reach | Request::Lock(_) | Request::Recorded(_) => Ok(Reply::Done),
         }
-        self.perform(host, command, None).await
-    }
-
-    async fn log_in(&self, host: &Host, _become: Option<&str>) -> Result<(), TransportError> {
-        self.is_there(host)
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.is_there(host)?;
-        if self.memory.borrow().knows(id) {
-            let why = "an attempt with this id was already started or cancelled".to_owned();
-            return Err(TransportError::Repeated { host: host.name.clone(), why });
-        }
-        self.perform(host, command, Some(id)).await
-    }
-
-    async fn recover(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        _intended: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        self.is_there(host)?;
-        self.catch_up().map_err(|error| impossible(host, &error))?;
-        if let Some(recovered) = self.memory.borrow().recall(id) {
-            return Ok(recovered);
-        }
-        self.keep_attempt(id, false).map_err(|error| impossible(host, &error))?;
-        self.memory.borrow_mut().give_up(id);
-        Ok(Recovered::Absent)
     }
 }
 

@@ -7,12 +7,10 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use crate::inventory::{Host, HostName};
 use crate::secret::Redactor;
-use crate::transport::lock::{LockReply, LockRequest};
-use crate::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
+use crate::transport::{Output, Recovered, Reply, Request, Transport, TransportError};
 
 pub struct Redacting<'a> {
     /// The transport that does the work.
@@ -22,27 +20,9 @@ pub struct Redacting<'a> {
 }
 
 impl Redacting<'_> {
-    fn clean<T>(
-        &self,
-        result: Result<T, TransportError>,
-        output: impl FnOnce(T) -> T,
-    ) -> Result<T, TransportError> {
-        if self.redactor.is_idle() {
-            return result;
-        }
-        match result {
-            Ok(value) => Ok(output(value)),
-            Err(mut error) => {
-                error.redact(self.redactor);
-                Err(error)
-            }
-        }
-    }
-
-    fn output(&self, mut output: Output) -> Output {
+    fn clean(&self, output: &mut Output) {
         output.stdout_len = self.stream(&mut output.stdout, output.stdout_len);
         output.stderr_len = self.stream(&mut output.stderr, output.stderr_len);
-        output
     }
 
     /// Removes secrets from a stream that had so many bytes in total; returns the length to report.
@@ -57,40 +37,21 @@ impl Redacting<'_> {
 
 #[async_trait(?Send)]
 impl Transport for Redacting<'_> {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        let result = self.transport.look(host, command).await;
-        self.clean(result, |output| self.output(output))
-    }
-
-    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
-        self.clean(self.transport.log_in(host, r#become).await, |()| ())
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        let result = self.transport.attempt(host, id, command).await;
-        self.clean(result, |output| self.output(output))
-    }
-
-    async fn attempt_and_look(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-        probe: &Command,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        let result = self.transport.attempt_and_look(host, id, command, probe).await;
-        self.clean(result, |(output, seen)| {
-            (self.output(output), seen.map(|seen| self.output(seen)))
-        })
-    }
-
-    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        self.clean(self.transport.reach(host).await, |reached| reached)
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        let mut result = self.transport.handle(host, request).await;
+        if self.redactor.is_idle() {
+            return result;
+        }
+        match &mut result {
+            Ok(Reply::Ended(output, seen)) => {
+                self.clean(output);
+                seen.iter_mut().for_each(|seen| self.clean(seen));
+            }
+            Ok(Reply::Recovered(Recovered::Ended(output))) => self.clean(output),
+            Ok(Reply::Done | Reply::Lock(_) | Reply::Recovered(_)) => {}
+            Err(error) => error.redact(self.redactor),
+        }
+        result
     }
 
     fn shown_key(&self, host: &HostName) -> Option<String> {
@@ -99,27 +60,6 @@ impl Transport for Redacting<'_> {
 
     fn expect_key(&self, host: &HostName, key: &str) {
         self.transport.expect_key(host, key);
-    }
-
-    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
-        self.clean(self.transport.lock(host, request).await, |reply| reply)
-    }
-
-    async fn recorded(&self, host: &Host, id: &AttemptId) {
-        self.transport.recorded(host, id).await;
-    }
-
-    async fn recover(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        intended: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        let result = self.transport.recover(host, id, intended).await;
-        self.clean(result, |recovered| match recovered {
-            Recovered::Ended(output) => Recovered::Ended(self.output(output)),
-            other => other,
-        })
     }
 }
 

@@ -49,7 +49,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio::time::timeout;
 
@@ -63,10 +62,11 @@ pub use self::scan::{Scanned, Shown, Trust};
 use self::session::SshSession;
 use self::settings::Settings;
 use super::answer::{Answer, Closing};
-use super::lock::{Fences, LockReply, LockRequest};
+use super::exchange::Login;
+use super::lock::Fences;
 use super::passwords::Passwords;
 use super::wire::{Privilege, Wire};
-use super::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError, run_true};
+use super::{AttemptId, Exit, Reply, Request, Transport, TransportError};
 use crate::clock::Clock;
 use crate::inventory::{Host, HostName};
 
@@ -159,47 +159,24 @@ impl SshTransport {
         settings.map_or(self.options.connect_timeout, |settings| settings.patience)
     }
 
-    /// Runs a command; with an effect a probe can be sent along.
-    async fn run(
+    /// Gives a request to a session.
+    async fn serve(
         &self,
         host: &Host,
-        command: &Command,
-        attempt: Option<&AttemptId>,
-        probe: Option<&Command>,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        let name = &host.name;
-        let node = self.node(name);
-        let settings = self.settings(host, &node).await.map_err(|failure| failure.of(name))?;
-        let (user, grace) = (settings.user.as_deref(), self.options.grace);
-        let fence = attempt.and_then(|_| self.fences.of(host));
-        let wire = Wire::new(command, user, attempt, fence.as_ref(), grace);
-        let mut wire = wire.map_err(|error| TransportError::Impossible {
-            host: name.clone(),
-            why: error.to_string(),
-        })?;
-        wire.method = host.link.become_method;
-        wire.has_password = host.link.become_password.is_some();
-        if let Some(probe) = probe {
-            wire = wire.with_probe(probe, user, grace);
-        }
-        let (closing, answer) = self.serve(host, &wire).await?;
-        answer.conclude_both(name, command, &wire, &closing)
-    }
-
-    /// Gives a request to a session.
-    async fn serve(&self, host: &Host, wire: &Wire) -> Result<(Closing, Answer), TransportError> {
-        let node = self.node(&host.name);
+        node: &Node,
+        wire: &Wire,
+    ) -> Result<(Closing, Answer), TransportError> {
         let _slot = node.slots.acquire().await.map_err(|_| closed(&host.name))?;
         if wire.size() > MAX_SHARED {
-            let channel = self.own_channel(host, &node).await?;
+            let channel = self.own_channel(host, node).await?;
             let (closing, answer, _) = self.start(host, channel).await?.serve(wire).await;
             return Ok((closing, answer));
         }
         loop {
-            let room = self.room(host, &node).await?;
-            let _working = Working::new(&node);
+            let room = self.room(host, node).await?;
+            let _working = Working::new(node);
             let is_used = matches!(room, Room::Idle(..));
-            let (mut session, number) = self.session(host, &node, room).await?;
+            let (mut session, number) = self.session(host, node, room).await?;
             session.forget(&node.recorded.take()).await;
             let (closing, answer, session) = session.serve(wire).await;
             if let Some(session) = session {
@@ -209,6 +186,19 @@ impl SshTransport {
             }
             return Ok((closing, answer));
         }
+    }
+
+    /// Connects; then a session that is ready has made the host's memory of attempts.
+    async fn prepare(&self, host: &Host, node: &Node) -> Result<(), TransportError> {
+        if node.prepared.get() {
+            return self.connection(host, node).await.map(|_| ());
+        }
+        let _slot = node.slots.acquire().await.map_err(|_| closed(&host.name))?;
+        let room = self.room(host, node).await?;
+        let _working = Working::new(node);
+        let session = self.session(host, node, room).await?;
+        node.idle.borrow_mut().push(session);
+        Ok(())
     }
 
     /// Returns an idle session, or starts one.
@@ -399,59 +389,26 @@ fn closed(host: &HostName) -> TransportError {
 
 #[async_trait(?Send)]
 impl Transport for SshTransport {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        Ok(self.run(host, command, None, None).await?.0)
-    }
-
-    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
-        run_true(self, host, r#become).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        Ok(self.run(host, command, Some(id), None).await?.0)
-    }
-
-    async fn attempt_and_look(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-        probe: &Command,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        self.run(host, command, Some(id), Some(probe)).await
-    }
-
-    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
         let node = self.node(&host.name);
-        if node.prepared.get() {
-            return self.connection(host, &node).await.map(|_| ());
-        }
-        // A session that is ready has made the host's memory of attempts.
-        let _slot = node.slots.acquire().await.map_err(|_| closed(&host.name))?;
-        let room = self.room(host, &node).await?;
-        let _working = Working::new(&node);
-        let session = self.session(host, &node, room).await?;
-        node.idle.borrow_mut().push(session);
-        Ok(())
-    }
-
-    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
-        let (closing, answer) = self.serve(host, &Wire::lock(host, request)?).await?;
-        self.fences.learn(host, request, &answer.about_lock(&host.name, &closing)?)
-    }
-
-    async fn recorded(&self, host: &Host, id: &AttemptId) {
-        let node = self.node(&host.name);
-        node.recorded.borrow_mut().push(id.clone());
-        let idle = node.idle.borrow_mut().pop();
-        if let Some((mut session, number)) = idle {
-            session.forget(&node.recorded.take()).await;
-            node.idle.borrow_mut().push((session, number));
+        match request {
+            Request::Reach => self.prepare(host, &node).await.map(|()| Reply::Done),
+            Request::Recorded(id) => {
+                node.recorded.borrow_mut().push(id.clone());
+                let idle = node.idle.borrow_mut().pop();
+                if let Some((mut session, number)) = idle {
+                    session.forget(&node.recorded.take()).await;
+                    node.idle.borrow_mut().push((session, number));
+                }
+                Ok(Reply::Done)
+            }
+            _ => {
+                let settings = self.settings(host, &node).await;
+                let settings = settings.map_err(|failure| failure.of(&host.name))?;
+                let (user, grace) = (settings.user.as_deref(), self.options.grace);
+                let login = Login { user, grace, fences: &self.fences };
+                login.handle(host, request, async |wire| self.serve(host, &node, wire).await).await
+            }
         }
     }
 
@@ -461,15 +418,5 @@ impl Transport for SshTransport {
 
     fn expect_key(&self, host: &HostName, key: &str) {
         self.node(host).connection.pinned.replace(Some(key.to_owned()));
-    }
-
-    async fn recover(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        intended: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        let (closing, answer) = self.serve(host, &Wire::ask(id)).await?;
-        answer.recovered(&host.name, intended, &closing)
     }
 }

@@ -4,13 +4,12 @@
 use std::cell::{Cell, RefCell};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use planrun::event::{Answer, Event, HostEvent, Record, RunStatus, TaskEvent};
 use planrun::inventory::Host;
 use planrun::run::exit_status;
 use planrun::transport::lock::{LockReply, LockRequest};
 use planrun::transport::model::ModelTransport;
-use planrun::transport::{AttemptId, Command, Output, Recovered, Transport, TransportError};
+use planrun::transport::{Output, Recovered, Reply, Request, Transport, TransportError};
 
 use crate::scene::{InTurn, Memory, Scene, fault, start, trace};
 
@@ -38,29 +37,12 @@ impl Failing<'_> {
 
 #[async_trait(?Send)]
 impl Transport for Failing<'_> {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.pass(host)?;
-        self.world.look(host, command).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.pass(host)?;
-        self.world.attempt(host, id, command).await
-    }
-
-    async fn recover(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        intended: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        self.pass(host)?;
-        self.world.recover(host, id, intended).await
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        if matches!(request, Request::Look(_) | Request::Attempt(..) | Request::Recover(..)) {
+            self.pass(host)?;
+            return self.world.handle(host, request).await;
+        }
+        Ok(Reply::Done)
     }
 }
 
@@ -208,30 +190,22 @@ struct Late<'a> {
 
 #[async_trait(?Send)]
 impl Transport for Late<'_> {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.world.look(host, command).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.output.replace(Some(self.world.attempt(host, id, command).await?));
-        Err(TransportError::Cut { host: host.name.clone(), why: "as the test wants it".into() })
-    }
-
-    async fn recover(
-        &self,
-        _: &Host,
-        _: &AttemptId,
-        _: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        let left = self.running.get();
-        self.running.set(left.saturating_sub(1));
-        let output = self.output.borrow().clone().unwrap();
-        Ok(if left > 0 { Recovered::Running } else { Recovered::Ended(output) })
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        match request {
+            Request::Attempt(id, command, _) => {
+                self.output.replace(Some(self.world.attempt(host, id, command).await?));
+                let why = "as the test wants it".into();
+                Err(TransportError::Cut { host: host.name.clone(), why })
+            }
+            Request::Recover(..) => {
+                let left = self.running.get();
+                self.running.set(left.saturating_sub(1));
+                let output = self.output.borrow().clone().unwrap();
+                let ended = Recovered::Ended(output);
+                Ok(Reply::Recovered(if left > 0 { Recovered::Running } else { ended }))
+            }
+            _ => self.world.handle(host, request).await,
+        }
     }
 }
 
@@ -280,27 +254,8 @@ struct Restarted<'a> {
     requests: RefCell<Vec<LockRequest>>,
 }
 
-#[async_trait(?Send)]
-impl Transport for Restarted<'_> {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.world.look(host, command).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.effects.set(self.effects.get() + 1);
-        if self.effects.get() == 2 {
-            let why = "it was restarted, and has lost its lock".to_owned();
-            return Err(TransportError::Unreachable { host: host.name.clone(), why });
-        }
-        self.world.attempt(host, id, command).await
-    }
-
-    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+impl Restarted<'_> {
+    fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
         self.requests.borrow_mut().push(request.clone());
         let is_restarted = self.effects.get() > 1;
         match request {
@@ -315,6 +270,23 @@ impl Transport for Restarted<'_> {
             LockRequest::Release { .. } => Ok(LockReply::Released),
             LockRequest::Show => Ok(LockReply::Free),
         }
+    }
+}
+
+#[async_trait(?Send)]
+impl Transport for Restarted<'_> {
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        if let Request::Lock(request) = request {
+            return self.lock(host, request).map(Reply::Lock);
+        }
+        if let Request::Attempt(..) = request {
+            self.effects.set(self.effects.get() + 1);
+            if self.effects.get() == 2 {
+                let why = "it was restarted, and has lost its lock".to_owned();
+                return Err(TransportError::Unreachable { host: host.name.clone(), why });
+            }
+        }
+        self.world.handle(host, request).await
     }
 }
 
@@ -369,30 +341,19 @@ struct Along<'a> {
 
 #[async_trait(?Send)]
 impl Transport for Along<'_> {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.looks.set(self.looks.get() + 1);
-        self.world.look(host, command).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.world.attempt(host, id, command).await
-    }
-
-    async fn attempt_and_look(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-        probe: &Command,
-    ) -> Result<(Output, Option<Output>), TransportError> {
-        self.effects.set(self.effects.get() + 1);
-        let output = self.world.attempt(host, id, command).await?;
-        Ok((output, self.world.look(host, probe).await.ok()))
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        match request {
+            Request::Attempt(id, command, Some(probe)) => {
+                self.effects.set(self.effects.get() + 1);
+                let output = self.world.attempt(host, id, command).await?;
+                Ok(Reply::Ended(output, self.world.look(host, probe).await.ok()))
+            }
+            Request::Look(_) => {
+                self.looks.set(self.looks.get() + 1);
+                self.world.handle(host, request).await
+            }
+            _ => self.world.handle(host, request).await,
+        }
     }
 }
 

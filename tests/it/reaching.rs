@@ -7,7 +7,7 @@ use planrun::event::{Event, HostEvent, PreflightVerdict, RunStatus};
 use planrun::inventory::Host;
 use planrun::run::exit_status;
 use planrun::transport::model::ModelTransport;
-use planrun::transport::{AttemptId, Command, Output, Transport, TransportError};
+use planrun::transport::{Reply, Request, Transport, TransportError};
 
 use crate::harness::Planrun;
 use crate::scene::{Memory, Scene, sent, start, trace};
@@ -66,26 +66,16 @@ struct Strict {
 
 #[async_trait(?Send)]
 impl Transport for Strict {
-    async fn log_in(&self, host: &Host, r#become: Option<&str>) -> Result<(), TransportError> {
-        self.reached.borrow_mut().push(format!("{}@{}", r#become.unwrap_or("-"), host.name));
-        if host.name.as_str() == self.on && r#become == Some(self.user) {
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        let Request::LogIn(user) = request else {
+            return self.world.handle(host, request).await;
+        };
+        self.reached.borrow_mut().push(format!("{}@{}", user.unwrap_or("-"), host.name));
+        if host.name.as_str() == self.on && user == Some(self.user) {
             let why = "sudo: a password is required".to_owned();
             return Err(TransportError::Denied { host: host.name.clone(), why });
         }
-        Ok(())
-    }
-
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
-        self.world.look(host, command).await
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        id: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.world.attempt(host, id, command).await
+        Ok(Reply::Done)
     }
 }
 

@@ -13,7 +13,9 @@ use planrun::clock::Clock;
 use planrun::event::{Answer, Journal, JournalError, Question, Record, Reporter, TaskId};
 use planrun::inventory::{Host, HostName};
 use planrun::run::{Asker, Stop};
-use planrun::transport::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError};
+use planrun::transport::{
+    AttemptId, Command, Exit, Output, Recovered, Reply, Request as Asked, Transport, TransportError,
+};
 
 use crate::bug::{Bug, Misreading};
 use crate::fault::{Fate, Kind, Point};
@@ -179,8 +181,36 @@ fn cut(host: &Host, why: &str) -> TransportError {
 
 #[async_trait(?Send)]
 impl Transport for Process<'_, '_> {
-    async fn look(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
+    async fn handle(&self, host: &Host, request: Asked<'_>) -> Result<Reply, TransportError> {
+        if matches!(request, Asked::Lock(_) | Asked::Recorded(_)) {
+            return Ok(Reply::Done);
+        }
         self.gate.pass().await;
+        match request {
+            Asked::Look(command) => {
+                self.probe(host, command).await.map(|output| Reply::Ended(output, None))
+            }
+            Asked::Attempt(id, command, _) => {
+                self.effect(host, id, command).await.map(|output| Reply::Ended(output, None))
+            }
+            Asked::Recover(id, intended) => {
+                self.recall(host, id, intended).await.map(Reply::Recovered)
+            }
+            _ => self.connect(host).await.map(|_| Reply::Done),
+        }
+    }
+
+    fn shown_key(&self, host: &HostName) -> Option<String> {
+        self.held.borrow().get(host).cloned()
+    }
+
+    fn expect_key(&self, host: &HostName, key: &str) {
+        self.held.borrow_mut().insert(host.clone(), key.to_owned());
+    }
+}
+
+impl Process<'_, '_> {
+    async fn probe(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
         let mut lost = None;
         for kind in self.life.due(Point::Look) {
             self.happens(kind);
@@ -195,13 +225,12 @@ impl Transport for Process<'_, '_> {
         }
     }
 
-    async fn attempt(
+    async fn effect(
         &self,
         host: &Host,
         id: &AttemptId,
         command: &Command,
     ) -> Result<Output, TransportError> {
-        self.gate.pass().await;
         let mut fault = None;
         for kind in self.life.due(Point::Send) {
             self.happens(kind);
@@ -263,31 +292,12 @@ impl Transport for Process<'_, '_> {
         self.outcome(fault, host, command, request, since).await
     }
 
-    async fn log_in(&self, host: &Host, _become: Option<&str>) -> Result<(), TransportError> {
-        self.gate.pass().await;
-        self.connect(host).await.map(|_| ())
-    }
-
-    async fn reach(&self, host: &Host) -> Result<(), TransportError> {
-        self.gate.pass().await;
-        self.connect(host).await.map(|_| ())
-    }
-
-    fn shown_key(&self, host: &HostName) -> Option<String> {
-        self.held.borrow().get(host).cloned()
-    }
-
-    fn expect_key(&self, host: &HostName, key: &str) {
-        self.held.borrow_mut().insert(host.clone(), key.to_owned());
-    }
-
-    async fn recover(
+    async fn recall(
         &self,
         host: &Host,
         id: &AttemptId,
         intended: Timestamp,
     ) -> Result<Recovered, TransportError> {
-        self.gate.pass().await;
         let mut lost = None;
         for kind in self.life.due(Point::Ask) {
             self.happens(kind);
@@ -305,9 +315,7 @@ impl Transport for Process<'_, '_> {
         }
         Ok(recovered)
     }
-}
 
-impl Process<'_, '_> {
     /// How a command ends on its host.
     fn fate(&self, fault: Option<Kind>, host: &Host, command: &Command) -> Fate {
         let key = (host.name.clone(), command.step.clone());

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use planrun::inventory::{Connection, Host};
 use planrun::secret::Redactor;
 use planrun::transport::redacting::Redacting;
-use planrun::transport::{AttemptId, Command, Exit, Output, Recovered, Transport, TransportError};
+use planrun::transport::{
+    AttemptId, Exit, Output, Recovered, Reply, Request, Transport, TransportError,
+};
 
 use super::{argv, host};
 
@@ -14,26 +16,16 @@ struct Echo(Result<Output, TransportError>);
 
 #[async_trait(?Send)]
 impl Transport for Echo {
-    async fn look(&self, _: &Host, _: &Command) -> Result<Output, TransportError> {
-        self.0.clone()
-    }
-
-    async fn attempt(
-        &self,
-        host: &Host,
-        _: &AttemptId,
-        command: &Command,
-    ) -> Result<Output, TransportError> {
-        self.look(host, command).await
-    }
-
-    async fn recover(
-        &self,
-        _: &Host,
-        _: &AttemptId,
-        _: Timestamp,
-    ) -> Result<Recovered, TransportError> {
-        self.0.clone().map(Recovered::Ended)
+    async fn handle(&self, _: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        let output = self.0.clone()?;
+        Ok(match request {
+            Request::Attempt(_, _, probe) => {
+                let seen = probe.map(|_| output.clone());
+                Reply::Ended(output, seen)
+            }
+            Request::Recover(..) => Reply::Recovered(Recovered::Ended(output)),
+            _ => Reply::Ended(output, None),
+        })
     }
 }
 
@@ -53,6 +45,8 @@ async fn every_way_back_is_searched() {
     assert_eq!(String::from_utf8_lossy(&looked.stderr), "c «secret token»");
     let tried = redacting.attempt(&host, &id, &command).await.unwrap();
     assert_eq!(tried, looked);
+    let both = redacting.handle(&host, Request::Attempt(&id, &command, Some(&command))).await;
+    assert_eq!(both, Ok(Reply::Ended(looked.clone(), Some(looked.clone()))));
     let found = redacting.recover(&host, &id, Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(found, Recovered::Ended(looked));
 

@@ -27,7 +27,7 @@ use planrun::inventory::Host;
 use planrun::transport::local::LocalTransport;
 use planrun::transport::ssh::{SshOptions, SshTransport};
 use planrun::transport::{
-    AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError,
+    AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Reply, Request, Transport, TransportError,
 };
 
 fn options() -> SshOptions {
@@ -97,26 +97,29 @@ async fn a_probe_that_goes_along_with_an_effect_sees_what_it_did() {
         let mark = server.path(host.name.as_str());
         let effect = script(&format!("echo out; echo err >&2; echo 1 >>'{}'", mark.display()));
         let probe = script(&format!("echo seen; echo said >&2; cat '{}'", mark.display()));
-        let id = || AttemptId(format!("along-{}", uuid::Uuid::now_v7().simple()));
+        let both_of = async |effect, probe| {
+            let id = AttemptId(format!("along-{}", uuid::Uuid::now_v7().simple()));
+            transport.handle(host, Request::Attempt(&id, effect, Some(probe))).await
+        };
         for lines in ["1\n", "1\n1\n"] {
-            let both = transport.attempt_and_look(host, &id(), &effect, &probe).await;
+            let both = both_of(&effect, &probe).await;
             let expected = Output::new(Exit::Code(0), format!("seen\n{lines}"), "said\n");
             let done = Output::new(Exit::Code(0), "out\n", "err\n");
-            assert_eq!(both, Ok((done, Some(expected))));
+            assert_eq!(both, Ok(Reply::Ended(done, Some(expected))));
         }
         // What an effect prints without an end is no line of the probe, and the other way round.
         let long = script("printf x; printf y >&2; exit 3");
-        let both = transport.attempt_and_look(host, &id(), &long, &long).await;
+        let both = both_of(&long, &long).await;
         let expected = Output::new(Exit::Code(3), "x", "y");
-        assert_eq!(both, Ok((expected.clone(), Some(expected.clone()))));
+        assert_eq!(both, Ok(Reply::Ended(expected.clone(), Some(expected.clone()))));
         // The result does not wait for a slow probe, and the host can be asked more.
         let slow = script("sleep 20; echo late");
-        let both = transport.attempt_and_look(host, &id(), &long, &slow).await;
-        assert_eq!(both, Ok((expected, None)));
+        let both = both_of(&long, &slow).await;
+        assert_eq!(both, Ok(Reply::Ended(expected, None)));
         // An effect that is refused leaves nothing to be seen.
         let mut nowhere = long.clone();
         nowhere.dir = Some("/no/such".to_owned());
-        let both = transport.attempt_and_look(host, &id(), &nowhere, &probe).await;
+        let both = both_of(&nowhere, &probe).await;
         assert!(matches!(both, Err(TransportError::Impossible { .. })), "{both:?}");
         assert_eq!(transport.look(host, &long).await.unwrap().stdout, b"x");
     }
