@@ -126,13 +126,9 @@ impl Made {
             by: "bench@here".into(),
             lock_timeout: std::time::Duration::ZERO,
         };
-        let mut state = RunState::default();
         let first = Event::Run(RunEvent::Planned(Box::new(self.planned.clone())));
-        let ended = block_on_virtual(&clock, async {
-            run.note(&mut state, first).await.unwrap();
-            run.drive(state).await.unwrap()
-        });
-        ended.unwrap().status
+        let ended = block_on_virtual(&clock, run.drive(RunState::default(), first));
+        ended.unwrap().unwrap().status
     }
 }
 

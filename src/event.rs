@@ -11,7 +11,6 @@ mod millis;
 mod progress;
 mod reason;
 mod redact;
-mod request;
 mod run;
 mod stored;
 mod task;
@@ -27,11 +26,10 @@ use crate::inventory::HostName;
 pub use self::host::{HostEvent, HostStatus, PreflightVerdict};
 pub use self::progress::{Progress, Waiting};
 pub use self::reason::{Reason, Seen, Truth};
-pub use self::request::Request;
 pub use self::run::{
     FileContent, Outline, OutlineStep, RunEvent, RunPlanned, RunStatus, SecretSources,
 };
-pub use self::task::{Answer, Outcome, Question, TaskEvent, TaskStatus};
+pub use self::task::{Answer, Outcome, Question, Request, TaskEvent, TaskStatus};
 pub use crate::task::{StepPath, TaskId};
 
 /// The name of a run: time-ordered, short enough to type.

@@ -6,7 +6,6 @@
 //! [`RunState::for_report`] leaves out the events that do not fit.
 
 mod host;
-mod items;
 mod planned;
 mod rollback;
 mod task;

@@ -15,8 +15,6 @@
 //! All expressions are compiled and all names are resolved when the model is read ([`Model::lower`]), so
 //! that the author gets all errors there. Models know no clock and no transport: time is passed to
 //! [`World::advance_to`]. The code contains nothing about any product.
-//! ([`Model::lower`]): the author gets all errors there. Nothing here knows a clock or
-//! a transport: time comes in by [`World::advance_to`]. Nothing of any product is in the code.
 
 mod expression;
 mod fault;
@@ -56,100 +54,32 @@ pub struct Model {
     groups: IndexMap<String, Arc<Group>>,
 }
 
-/// What a host is asked to do, as far as models distinguish commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act<'a> {
-    Run(&'a [String]),
-    /// A script, identified by its step: `PLAN/STEP`.
-    Step(&'a str),
-    /// A file, uploaded to a path.
-    Upload(&'a str),
-}
-
-/// What a plan will ask hosts to do: a word is `None` if it has values that are not known yet.
+/// What a host is asked to do, as far as models distinguish commands. A word or a path of a plan is
+/// `None` if it has values that are not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked<'a> {
+pub enum Act<'a> {
     Run(Vec<Option<&'a str>>),
     /// A script, identified by its step: `PLAN/STEP`.
-    Step(String),
+    Step(&'a str),
     /// A file, uploaded to a path.
     Upload(Option<&'a str>),
 }
 
-/// Why a world could not answer.
+/// Why a world could not answer, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
-    /// An expression of the model failed with the current values.
-    #[error("the model cannot evaluate `{expression}` ({place}): {why}")]
-    Evaluation {
-        /// Its location: `plans/models/dovecot.yaml:61`.
-        place: String,
-        expression: String,
-        /// The message of the engine.
-        why: String,
-    },
-    /// No entry matches a command.
-    #[error("the model has no entry for `{act}` on {group}{}", nearest_entry(.nearest.as_ref()))]
-    NoEntry {
-        act: String,
-        group: String,
-        /// The most similar entry, and its location.
-        nearest: Option<(String, String)>,
-    },
-    /// `of` finds no host, and the entry has no `nobody`.
-    #[error("no host of {group} has the address `{address}`, and `{entry}` has no `nobody`")]
-    Nobody { entry: String, group: String, address: String },
-    /// A command does not have an injected fault.
-    #[error("unknown fault `{fault}` of `{entry}`; known faults: {known}")]
-    NoFault {
-        entry: String,
-        fault: String,
-        /// The faults it has.
-        known: String,
-    },
-    /// A host that is not in the world.
-    #[error("{0} is not a host of the model")]
-    UnknownHost(HostName),
+    /// The model has no answer to what it is asked, or cannot evaluate it.
+    #[error("{0}")]
+    Impossible(String),
     /// A host is in none of the groups of the model, or in several.
-    #[error("{host} must be in exactly one of the model's groups ({groups}), but is in {found}")]
-    WrongGroups {
-        host: HostName,
-        /// The groups of the model.
-        groups: String,
-        /// The groups of the host.
-        found: String,
-    },
-    /// A name that is not part of the state of a host, or cannot be set.
-    #[error("unknown state `{name}` of {host}; its group {group} has {known}")]
-    UnknownState {
-        host: HostName,
-        name: String,
-        group: String,
-        /// The names of its state.
-        known: String,
-    },
+    #[error("{0}")]
+    WrongGroups(String),
     /// A value of a different type than in the model.
-    #[error("{host}: the state `{name}` must be of type {expected}, not {found}")]
-    WrongKind {
-        host: HostName,
-        name: String,
-        /// The type of the value in the model.
-        expected: String,
-        /// The type of the new value.
-        found: String,
-    },
-    /// Too many changes in one jump of time.
-    #[error("more than {0} changes would happen before this time")]
-    TooMuch(usize),
+    #[error("{0}")]
+    WrongKind(String),
     /// A saved world does not match the model.
     #[error("the saved state does not match the model: {0}")]
     Saved(String),
-}
-
-fn nearest_entry(nearest: Option<&(String, String)>) -> String {
-    nearest.map_or_else(String::new, |(entry, place)| {
-        format!("; the most similar is `{entry}` ({place})")
-    })
 }
 
 #[derive(Debug)]
@@ -267,9 +197,9 @@ impl Model {
     }
 
     /// Returns the group of a host, if it has no entry that may match a command of a plan.
-    pub fn lacks(&self, host: &Host, asked: &Asked<'_>) -> Option<&str> {
+    pub fn lacks(&self, host: &Host, act: &Act<'_>) -> Option<&str> {
         let group = host.groups.iter().find_map(|group| self.groups.get(group))?;
-        let known = group.entries.iter().any(|entry| entry.pattern.may_match(asked));
+        let known = group.entries.iter().any(|entry| entry.pattern.matches(act).is_some());
         (!known).then_some(group.name.as_str())
     }
 
@@ -303,39 +233,51 @@ impl Group {
             .iter()
             .filter(same_kind)
             .min_by_key(|entry| strsim::damerau_levenshtein(&text, &entry.text))
-            .map(|entry| (entry.text.clone(), entry.place.clone()));
-        ModelError::NoEntry { act: text, group: self.name.clone(), nearest }
+            .map(|Entry { text, place, .. }| format!("; the most similar is `{text}` ({place})"));
+        let (group, nearest) = (&self.name, nearest.unwrap_or_default());
+        ModelError::Impossible(format!("the model has no entry for `{text}` on {group}{nearest}"))
     }
 
-    fn state_names(&self) -> String {
-        let names: Vec<String> = self.state.keys().map(|name| format!("`{name}`")).collect();
-        match names.as_slice() {
-            [] => "none".into(),
-            _ => names.join(", "),
-        }
+    /// Reports that a name is not part of the state of a host.
+    fn unknown_state(&self, host: &HostName, name: &str) -> ModelError {
+        let (group, known) = (&self.name, listed(self.state.keys()));
+        ModelError::Impossible(format!(
+            "unknown state `{name}` of {host}; its group {group} has {known}"
+        ))
     }
 }
 
 impl Entry {
     fn fault(&self, name: &str) -> Result<usize, ModelError> {
         self.faults.get_index_of(name).ok_or_else(|| {
-            let known: Vec<String> = self.faults.keys().map(|name| format!("`{name}`")).collect();
-            ModelError::NoFault {
-                entry: self.text.clone(),
-                fault: name.to_owned(),
-                known: if known.is_empty() { "none".into() } else { known.join(", ") },
-            }
+            let (text, known) = (&self.text, listed(self.faults.keys()));
+            ModelError::Impossible(format!(
+                "unknown fault `{name}` of `{text}`; known faults: {known}"
+            ))
         })
     }
 }
 
-impl Act<'_> {
+/// Returns names for a message.
+fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+impl<'a> Act<'a> {
+    /// A command whose words are known.
+    pub fn run(argv: &'a [String]) -> Self {
+        Self::Run(argv.iter().map(|word| Some(word.as_str())).collect())
+    }
+
     /// Returns it for a message; a long one is shortened.
     fn text(&self) -> String {
         let full = match self {
-            Self::Run(argv) => argv.join(" "),
+            Self::Run(words) => {
+                words.iter().map(|word| word.unwrap_or("<word>")).collect::<Vec<_>>().join(" ")
+            }
             Self::Step(step) => format!("the script of {step}"),
-            Self::Upload(path) => format!("upload to {path}"),
+            Self::Upload(path) => format!("upload to {}", path.unwrap_or("<path>")),
         };
         match full.char_indices().nth(200) {
             Some((at, _)) => format!("{}...", &full[..at]),

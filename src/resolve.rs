@@ -25,7 +25,7 @@ use minijinja::value::Serde;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
 use crate::inventory::{Host, HostName, Inventory};
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
 use crate::resolve::secrets::Secrets;
 use crate::source::{SourceId, Sources};
 use crate::template;
@@ -52,6 +52,16 @@ impl ResolvedPlan {
     pub fn locks(&self) -> Vec<HostName> {
         let names = self.plan.locks.iter();
         names.filter_map(|(name, _)| self.inventory.members(name)).flatten().collect()
+    }
+
+    /// Returns the hosts on which a command may run that belongs to a step or a probe of `here`.
+    pub fn members(&self, target: &Target, here: &[HostName]) -> Vec<HostName> {
+        match target {
+            Target::Here => here.to_vec(),
+            Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
+                self.inventory.members(name).unwrap_or_default()
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! One loop ([`Run::drive`]): [`decide`](decide::decide) returns, from plan and state alone, what may
 //! start; the loop starts it and waits until something ends, a stop is requested, or time passes.
 //! `perform` works on one step of one host, and reports by events. Every event goes through
-//! [`Run::note`]: it is stored in the journal, then applied to the state, then passed to the
+//! `Live::note`: it is stored in the journal, then applied to the state, then passed to the
 //! reporter. So:
 //!
 //! - **Record, then act.** An attempt is sent only after its intent is stored; nothing depends on a
@@ -32,7 +32,6 @@ pub mod answers;
 pub mod decide;
 mod exit_status;
 mod guard;
-mod keys;
 pub mod locks;
 mod observe;
 mod perform;
@@ -165,56 +164,26 @@ type Work<'f> = Pin<Box<dyn Future<Output = Ended> + 'f>>;
 /// Events that are being stored.
 type Commit<'f> = Pin<Box<dyn Future<Output = Result<(), JournalError>> + 'f>>;
 
-/// What a decision leads to.
-enum Begun<'f> {
-    Work(Work<'f>),
-    /// A fact, to be recorded.
-    Event(Event),
-}
-
 impl Run<'_> {
-    /// Stores an event, applies it to the state, and passes it to the reporter.
-    pub async fn note(&self, state: &mut RunState, event: Event) -> Result<(), JournalError> {
-        let record = Record {
-            seq: state.seq + 1,
-            epoch: self.epoch,
-            at: self.clock.now(),
-            event: event.redacted(&self.plan.secrets.redactor),
-        };
-        self.keep(std::slice::from_ref(&record)).await?;
-        state.apply(&record).map_err(JournalError)?;
-        self.reporter.borrow_mut().event(&record);
-        Ok(())
+    /// Records an event, and works on the run until it ends, pauses, or its journal fails.
+    pub async fn drive(&self, state: RunState, first: Event) -> Result<RunState, JournalError> {
+        self.work(self.live(state), [first]).await
     }
 
-    async fn keep(&self, records: &[Record]) -> Result<(), JournalError> {
-        for record in records {
-            tracing::debug!(run = %self.id, seq = record.seq, event = ?record.event, "keep");
-        }
-        self.journal.append(records).await
-    }
-
-    /// Works on the run until it ends, pauses, or its journal fails.
-    pub async fn drive(&self, state: RunState) -> Result<RunState, JournalError> {
-        self.work(self.live(state)).await
-    }
-
-    /// Continues a run from an event: takes over its locks, records the event, and works on. If another run
-    /// has locked a host, nothing is recorded, and that is the inner result.
+    /// Starts or continues a run from an event: takes over its locks, if there are any, and then works as
+    /// [`Run::drive`]. If another run has locked a host, nothing is recorded, and that is the inner result.
     pub async fn take_up(
         &self,
         state: RunState,
         first: Event,
     ) -> Result<Result<RunState, TransportError>, JournalError> {
-        let mut live = self.live(state);
+        let live = self.live(state);
         let locked = if live.state.borrow().started { live.take_over().await } else { Ok(vec![]) };
         let locked = match locked {
             Ok(locked) => locked,
             Err(error) => return Ok(Err(error)),
         };
-        live.note_now([first].into_iter().chain(locked)).await?;
-        live.agenda = RefCell::new(Agenda::new(&live.state.borrow()));
-        self.work(live).await.map(Ok)
+        self.work(live, [first].into_iter().chain(locked)).await.map(Ok)
     }
 
     fn live(&self, state: RunState) -> Live<'_, '_> {
@@ -227,7 +196,7 @@ impl Run<'_> {
             run: self,
             seq: Cell::new(state.seq),
             queue: Queue::default(),
-            agenda: RefCell::new(Agenda::new(&state)),
+            agenda: RefCell::default(),
             can_ask: Cell::new(self.asker.is_some()),
             known: RefCell::new(BTreeMap::new()),
             reached: RefCell::new(BTreeSet::new()),
@@ -236,7 +205,13 @@ impl Run<'_> {
         }
     }
 
-    async fn work(&self, live: Live<'_, '_>) -> Result<RunState, JournalError> {
+    async fn work(
+        &self,
+        live: Live<'_, '_>,
+        first: impl IntoIterator<Item = Event>,
+    ) -> Result<RunState, JournalError> {
+        live.note_now(first).await?;
+        live.agenda.replace(Agenda::new(&live.state.borrow()));
         {
             let mut under_way: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
             loop {
@@ -254,9 +229,9 @@ impl Run<'_> {
                 }
                 let mut events = Vec::new();
                 for decision in decisions {
-                    match live.begin(decision) {
-                        Begun::Work(work) => under_way.push(work),
-                        Begun::Event(event) => events.push(event),
+                    match decision {
+                        Decision::Record(event) => events.push(event),
+                        other => under_way.push(Box::pin(live.obey(other))),
                     }
                 }
                 let locks = match events.first() {
@@ -328,8 +303,9 @@ impl Run<'_> {
 }
 
 impl<'r> Live<'r, '_> {
-    /// See [`Run::note`]. Events of several hosts are numbered in the order in which they happen. The loop of
-    /// the run stores them ([`Run::next_ends`]), maybe together with those of other work.
+    /// Stores an event, applies it to the state, and passes it to the reporter. Events of several hosts are
+    /// numbered in the order in which they happen. The loop of the run stores them ([`Run::next_ends`]),
+    /// maybe together with those of other work.
     async fn note(&self, event: Event) -> Result<(), JournalError> {
         let last = self.enqueue([event]);
         self.queue.stores(last).await;
@@ -358,7 +334,10 @@ impl<'r> Live<'r, '_> {
     /// Stores all events that wait in one commit, takes them into the state, and wakes their work.
     async fn commit(&self) -> Result<(), JournalError> {
         let records = self.queue.take();
-        self.run.keep(&records).await?;
+        for record in &records {
+            tracing::debug!(run = %self.run.id, seq = record.seq, event = ?record.event, "keep");
+        }
+        self.run.journal.append(&records).await?;
         for record in &records {
             self.state.borrow_mut().apply(record).map_err(JournalError)?;
             if let Some(host) = record.event.host() {
@@ -445,25 +424,16 @@ impl<'r> Live<'r, '_> {
         Ok(())
     }
 
-    /// Starts what was decided.
-    fn begin<'f>(&'f self, decision: Decision<'r>) -> Begun<'f> {
-        Begun::Work(match decision {
-            Decision::Record(event) => return Begun::Event(event),
-            Decision::Pause(why) => return Begun::Event(Event::Run(RunEvent::Paused { why })),
-            Decision::Preflight(host) => Box::pin(async move {
-                let result = self.preflight(&host).await;
-                (Some(host), result)
-            }),
-            Decision::Perform(host, at) => Box::pin(async move {
-                let result = perform::perform(self, &host, at).await;
-                (Some(host), result)
-            }),
-            Decision::Settle(host, at) => Box::pin(async move {
-                let result = perform::settle(self, &host, at).await;
-                (Some(host), result)
-            }),
-            Decision::Ask(task) => Box::pin(async move { (None, self.ask(&task).await) }),
-        })
+    /// Does what was decided.
+    async fn obey(&self, decision: Decision<'r>) -> Ended {
+        let (host, result) = match decision {
+            Decision::Record(event) => return (None, self.note(event).await),
+            Decision::Ask(task) => return (None, self.ask(&task).await),
+            Decision::Preflight(host) => (host.clone(), self.preflight(&host).await),
+            Decision::Perform(host, at) => (host.clone(), perform::perform(self, &host, at).await),
+            Decision::Settle(host, at) => (host.clone(), perform::settle(self, &host, at).await),
+        };
+        (Some(host), result)
     }
 
     /// Connects to a host, and runs the checks of the preflight on it.

@@ -65,33 +65,26 @@ pub enum Body {
     Argv(Vec<String>),
     /// A script for `sh`, under `set -eu`.
     Script(String),
-    /// A file that is put in place in one step.
-    Upload {
-        content: Arc<[u8]>,
-        /// Whether it contains a secret: then only the host may learn its digest, and only the owner of a
-        /// new file may read it by default.
-        secret: bool,
-        /// The path on the host.
-        to: String,
-        /// The mode, in octal; by default that of the file that is replaced, else 0644.
-        mode: Option<String>,
-        /// The owner, `user` or `user:group`; by default the user that runs the step.
-        owner: Option<String>,
-    },
-    /// A check whether a file is as an upload with the same fields would leave it. It prints `same`,
-    /// `other`, or `unsure` if the host cannot determine it.
-    Compare {
-        content: Arc<[u8]>,
-        /// Whether it contains a secret: then only the host may learn its digest, and only the owner of a
-        /// new file may read it by default.
-        secret: bool,
-        /// The path on the host.
-        to: String,
-        /// The mode, in octal; any by default.
-        mode: Option<String>,
-        /// The owner, `user` or `user:group`; any by default.
-        owner: Option<String>,
-    },
+    /// A file is put in place in one step.
+    Upload(File),
+    /// A check whether a file is as an upload would leave it; by default, any mode and owner will do. It
+    /// prints `same`, `other`, or `unsure` if the host cannot determine it.
+    Compare(File),
+}
+
+/// A file on a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct File {
+    pub content: Arc<[u8]>,
+    /// Whether it contains a secret: then only the host may learn its digest, and only the owner of a
+    /// new file may read it by default.
+    pub secret: bool,
+    /// The path on the host.
+    pub to: String,
+    /// The mode, in octal; by default that of the file that is replaced, else 0644.
+    pub mode: Option<String>,
+    /// The owner, `user` or `user:group`; by default the user that runs the step.
+    pub owner: Option<String>,
 }
 
 /// The result of a command that ended.
@@ -360,12 +353,10 @@ impl Command {
                 argv.iter().map(|word| crate::quote::readable(word)).collect::<Vec<_>>().join(" ")
             }
             Body::Script(script) => script.trim_end().to_owned(),
-            Body::Upload { content, to, .. } => {
+            Body::Upload(File { content, to, .. }) => {
                 format!("upload {} bytes to {}", content.len(), crate::quote::readable(to))
             }
-            Body::Compare { to, .. } => {
-                format!("compare {}", crate::quote::readable(to))
-            }
+            Body::Compare(file) => format!("compare {}", crate::quote::readable(&file.to)),
         }
     }
 }

@@ -110,7 +110,7 @@ impl Session<'_> {
         Ok(exit)
     }
 
-    async fn drive(&self, view: &RefCell<View>, mut state: RunState) -> std::io::Result<Ended> {
+    async fn drive(&self, view: &RefCell<View>, state: RunState) -> std::io::Result<Ended> {
         let mut signals = Signals::install()?;
         let (stop, answers) = (Stop::new(), Answers::default());
         let mut inbox = Inbox::new(self.store, self.journal.run(), &answers);
@@ -133,14 +133,7 @@ impl Session<'_> {
             by: self.by.clone(),
             lock_timeout: self.how.lock_timeout,
         };
-        let first = self.first.clone();
-        let mut work = pin!(async {
-            if !self.history.is_empty() {
-                return run.take_up(state, first).await;
-            }
-            run.note(&mut state, first).await?;
-            run.drive(state).await.map(Ok)
-        });
+        let mut work = pin!(run.take_up(state, self.first.clone()));
         let mut is_stopping = false;
         loop {
             tokio::select! {

@@ -8,10 +8,11 @@ use crate::transport::TransportError;
 
 /// A past fact of a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event")]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum HostEvent {
-    #[serde(rename = "preflight_ended")]
-    PreflightEnded { verdict: PreflightVerdict },
+    PreflightEnded {
+        verdict: PreflightVerdict,
+    },
     #[serde(rename = "host_begun")]
     Started,
     /// Something that only the operator can fix keeps the run from this host: a problem on this
@@ -56,7 +57,9 @@ pub enum HostEvent {
         why: Option<Reason>,
     },
     #[serde(rename = "rollback_begun")]
-    RollbackStarted { why: Reason },
+    RollbackStarted {
+        why: Reason,
+    },
 }
 
 impl HostEvent {

@@ -10,7 +10,7 @@ use crate::task::StepPath;
 
 /// A past fact of a run as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event")]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
     /// The first event of every run: all that a resume needs, and an outline for reports.
     #[serde(rename = "run_planned")]
@@ -25,7 +25,6 @@ pub enum RunEvent {
         by: String,
     },
     /// The operator asked for hosts to be rolled back.
-    #[serde(rename = "rollback_requested")]
     RollbackRequested {
         by: String,
         reason: Option<String>,
@@ -34,7 +33,6 @@ pub enum RunEvent {
         hosts: Option<Vec<HostName>>,
     },
     /// An operator or a signal requested a pause.
-    #[serde(rename = "stop_requested")]
     StopRequested {
         /// The signal (`INT`, `TERM`), or who asked.
         by: String,

@@ -11,7 +11,7 @@ use crate::transport::{AttemptId, Exit, TransportError};
 
 /// A past fact of a task: a step on a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event")]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum TaskEvent {
     /// Nothing was sent yet.
     #[serde(rename = "task_begun")]
@@ -24,7 +24,6 @@ pub enum TaskEvent {
         timeout: Option<Duration>,
     },
     /// How much of the timeout of a block has passed while a controller was running.
-    #[serde(rename = "time_spent")]
     TimeSpent {
         /// The total so far.
         #[serde(with = "millis")]
@@ -47,7 +46,6 @@ pub enum TaskEvent {
         again: Vec<StepPath>,
     },
     /// A command is about to be sent. Nothing leaves before this is committed.
-    #[serde(rename = "attempt_intended")]
     AttemptIntended {
         attempt: AttemptId,
         /// Its number among the attempts at the task, from 1.
@@ -59,10 +57,11 @@ pub enum TaskEvent {
         #[serde(with = "millis")]
         timeout: Duration,
     },
-    #[serde(rename = "attempt_ended")]
-    AttemptEnded { attempt: AttemptId, outcome: Outcome },
+    AttemptEnded {
+        attempt: AttemptId,
+        outcome: Outcome,
+    },
     /// How much of a wait has passed while a controller was running.
-    #[serde(rename = "wait_ticked")]
     WaitTicked {
         /// The total so far.
         #[serde(with = "millis")]
@@ -77,11 +76,12 @@ pub enum TaskEvent {
         result: Option<serde_json::Value>,
     },
     /// A step with a point of no return succeeded.
-    #[serde(rename = "point_of_no_return")]
-    PointOfNoReturn { why: String },
-    #[serde(rename = "question_asked")]
-    QuestionAsked { question: Question },
-    #[serde(rename = "question_answered")]
+    PointOfNoReturn {
+        why: String,
+    },
+    QuestionAsked {
+        question: Question,
+    },
     QuestionAnswered {
         answer: Answer,
         reason: Option<String>,
@@ -220,4 +220,20 @@ impl Answer {
             Self::NotDone => "it did not take effect; run it",
         }
     }
+}
+
+/// What a user asks of a run that another process works on. It changes nothing by itself: that process
+/// applies it, or replies why it did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// To answer a question.
+    Answer {
+        /// The task that asks.
+        task: TaskId,
+        /// The number of the event with the question: a later one at the same task is another.
+        asked_at: u64,
+        answer: Answer,
+        reason: Option<String>,
+    },
 }

@@ -262,6 +262,26 @@ impl HostState {
         planned.blame(self, step, status);
     }
 
+    /// Notes the last item of a `for_each` that was started.
+    fn reach_item(&mut self, path: &StepPath) {
+        let Some(number) = path.item() else {
+            return;
+        };
+        if let Some(task) = self.tasks.get_mut(&path.in_plan()) {
+            task.reached = task.reached.max(number);
+        }
+    }
+
+    /// Returns the results of the items of a task, in their order; `None` if it has no items.
+    fn results_of_items(&self, path: &StepPath) -> Option<serde_json::Value> {
+        let items = self.tasks.get(path)?.items.as_ref()?;
+        let result = |number| {
+            let item = self.tasks.get(&path.at_item(path, number));
+            item.and_then(|item| item.result.clone()).unwrap_or_default()
+        };
+        Some((1..=items.len()).map(result).collect())
+    }
+
     /// Starts the handlers that failed again; those that succeeded are not changed.
     pub(super) fn retry_rollback(&mut self, planned: &Planned) {
         self.status = HostStatus::RollingBack;

@@ -6,8 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::inventory::Host;
-use crate::model::{Asked, Model};
+use crate::model::{Act, Model};
 use crate::plan::{Action, Target, Work};
 use crate::resolve::ResolvedPlan;
 use crate::source::Span;
@@ -17,11 +16,13 @@ use crate::template::Template;
 pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnostics) {
     let plan = &resolved.plan;
     let mut report = |work: &Work, place: &Target, path: &str, span: Span| {
-        let asked = asked(work, &format!("{}/{path}", plan.name));
-        let hosts = hosts(resolved, place);
-        let groups = hosts.iter().filter_map(|host| model.lacks(host, &asked));
+        let path = format!("{}/{path}", plan.name);
+        let act = act_of(work, &path);
+        let hosts = resolved.members(place, &resolved.hosts);
+        let hosts = hosts.iter().filter_map(|name| resolved.inventory.host(name));
+        let groups = hosts.filter_map(|host| model.lacks(host, &act));
         for group in groups.collect::<BTreeSet<_>>() {
-            let entry = entry(&asked);
+            let entry = entry(&act);
             let message = format!("the model has no entry `{entry}` in its group `{group}`");
             Diagnostic::warning(Code::NoEntry, message)
                 .at(span, "fails on model hosts")
@@ -43,35 +44,24 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
     }
 }
 
-fn hosts<'a>(resolved: &'a ResolvedPlan, place: &Target) -> Vec<&'a Host> {
-    let inventory = &resolved.inventory;
-    let names = match place {
-        Target::Here => resolved.hosts.clone(),
-        Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
-            inventory.members(name).unwrap_or_default()
-        }
-    };
-    names.iter().filter_map(|name| inventory.host(name)).collect()
-}
-
-fn asked<'a>(work: &'a Work, path: &str) -> Asked<'a> {
+fn act_of<'a>(work: &'a Work, path: &'a str) -> Act<'a> {
     let known = |word: &'a Template| word.is_plain().then_some(word.text.as_str());
     match work {
-        Work::Run(words) => Asked::Run(words.iter().map(known).collect()),
-        Work::Shell(_) => Asked::Step(path.to_owned()),
-        Work::Upload(upload) => Asked::Upload(known(&upload.to)),
+        Work::Run(words) => Act::Run(words.iter().map(known).collect()),
+        Work::Shell(_) => Act::Step(path),
+        Work::Upload(upload) => Act::Upload(known(&upload.to)),
     }
 }
 
 /// Writes the start of an entry.
-fn entry(asked: &Asked<'_>) -> String {
-    match asked {
-        Asked::Run(words) => {
+fn entry(act: &Act<'_>) -> String {
+    match act {
+        Act::Run(words) => {
             let words: Vec<&str> = words.iter().map(|word| word.unwrap_or("<word>")).collect();
             format!("run: {}", words.join(" "))
         }
-        Asked::Step(path) => format!("step: {path}"),
-        Asked::Upload(path) => format!("upload: {}", path.unwrap_or("<path>")),
+        Act::Step(path) => format!("step: {path}"),
+        Act::Upload(path) => format!("upload: {}", path.unwrap_or("<path>")),
     }
 }
 

@@ -91,7 +91,7 @@ fn misfit(host: &Host, error: &ModelError, inventory: &Inventory) -> Diagnostic 
         None => fault,
     };
     match error {
-        ModelError::WrongGroups { .. } => {
+        ModelError::WrongGroups(_) => {
             fault.help("add the host to one of these groups, or add its group to the model")
         }
         _ => fault.help("correct `planrun_state` of the host"),

@@ -253,7 +253,7 @@ impl Names<'_> {
 
     fn state(&mut self, entry: &Entry, error: Option<ModelError>) {
         if let Some(error) = error {
-            let kind = matches!(error, ModelError::WrongKind { .. });
+            let kind = matches!(error, ModelError::WrongKind(_));
             let span = if kind { entry.value.span } else { entry.key_span };
             let fault = Diagnostic::error(Code::UnknownState, error.to_string());
             self.found.push(fault.at(span, "does not fit the model"));

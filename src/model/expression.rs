@@ -78,11 +78,8 @@ impl Expression {
     }
 
     fn fails(&self, why: &str) -> ModelError {
-        ModelError::Evaluation {
-            place: self.place.clone(),
-            expression: self.text.trim().to_owned(),
-            why: why.to_owned(),
-        }
+        let (expression, place) = (self.text.trim(), &self.place);
+        ModelError::Impossible(format!("the model cannot evaluate `{expression}` ({place}): {why}"))
     }
 }
 

@@ -77,11 +77,12 @@ impl Roster {
         match self.by_address[of.group].get(&address) {
             Some(meant) => Ok(Some(*meant)),
             None if entry.nobody.is_some() => Ok(None),
-            None => Err(ModelError::Nobody {
-                entry: entry.text.clone(),
-                group: self.model.group(of.group).name.clone(),
-                address,
-            }),
+            None => {
+                let (group, entry) = (&self.model.group(of.group).name, &entry.text);
+                Err(ModelError::Impossible(format!(
+                    "no host of {group} has the address `{address}`, and `{entry}` has no `nobody`"
+                )))
+            }
         }
     }
 
@@ -116,11 +117,11 @@ fn group_of(model: &Model, host: &Host) -> Result<usize, ModelError> {
         several => {
             let names: Vec<&str> =
                 several.iter().map(|group| model.group(*group).name.as_str()).collect();
-            Err(ModelError::WrongGroups {
-                host: host.name.clone(),
-                groups: model.groups().collect::<Vec<_>>().join(", "),
-                found: if names.is_empty() { "none".into() } else { names.join(", ") },
-            })
+            let found = if names.is_empty() { "none".into() } else { names.join(", ") };
+            let (host, groups) = (&host.name, model.groups().collect::<Vec<_>>().join(", "));
+            Err(ModelError::WrongGroups(format!(
+                "{host} must be in exactly one of the model's groups ({groups}), but is in {found}"
+            )))
         }
     }
 }
@@ -147,7 +148,7 @@ pub(super) fn given_state(
     given: serde_json::Value,
 ) -> Result<(usize, Value), ModelError> {
     let Some((number, _, before)) = group.state.get_full(name) else {
-        return Err(unknown_state(group, host, name));
+        return Err(group.unknown_state(host, name));
     };
     let kind = |given: &serde_json::Value| match given {
         serde_json::Value::Null => ValueKind::None,
@@ -159,23 +160,12 @@ pub(super) fn given_state(
     };
     let found = kind(&given);
     if before.kind() != found && before.kind() != ValueKind::None {
-        return Err(ModelError::WrongKind {
-            host: host.clone(),
-            name: name.to_owned(),
-            expected: before.kind().to_string(),
-            found: found.to_string(),
-        });
+        let expected = before.kind();
+        return Err(ModelError::WrongKind(format!(
+            "{host}: the state `{name}` must be of type {expected}, not {found}"
+        )));
     }
     let value = serde_json::from_value(given)
         .map_err(|error| ModelError::Saved(format!("{host}: the state `{name}`: {error}")))?;
     Ok((number, value))
-}
-
-pub(super) fn unknown_state(group: &Group, host: &HostName, name: &str) -> ModelError {
-    ModelError::UnknownState {
-        host: host.clone(),
-        name: name.to_owned(),
-        group: group.name.clone(),
-        known: group.state_names(),
-    }
 }

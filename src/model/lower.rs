@@ -100,6 +100,17 @@ impl<'a> Lowering<'a> {
         self.found.push(fault);
     }
 
+    /// Reports a problem with its location and a help line.
+    fn refuse(
+        &mut self,
+        code: Code,
+        headline: impl Into<String>,
+        (span, label): (Span, impl Into<String>),
+        help: impl Into<String>,
+    ) {
+        self.fault(Diagnostic::error(code, headline).at(span, label).help(help));
+    }
+
     /// Returns a location as messages of a run show it: `plans/models/dovecot.yaml:61`.
     fn line(&self, span: Span) -> String {
         let line = self.newlines.partition_point(|newline| *newline < span.range().start);
@@ -117,10 +128,7 @@ impl<'a> Lowering<'a> {
             let fault = Diagnostic::error(Code::UnknownGroup, format!("undefined group `{name}`"))
                 .at(written(node), "not a group of this model");
             let near = nearest(name, self.declared.keys().map(String::as_str));
-            self.fault(match near {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help("use a group of this model"),
-            });
+            self.fault(fault.suggest(near, "use a group of this model"));
         }
         number
     }
@@ -130,10 +138,11 @@ impl<'a> Lowering<'a> {
         let slots = self.slots(number);
         for twice in &self.declared[number].twice {
             let message = format!("`{}` is both state and derived", twice.key);
-            self.fault(
-                Diagnostic::error(Code::NameTaken, message)
-                    .at(twice.key_span, "second definition")
-                    .help("rename one of them"),
+            self.refuse(
+                Code::NameTaken,
+                message,
+                (twice.key_span, "second definition"),
+                "rename one of them",
             );
         }
         let state = self.state(node);
@@ -150,13 +159,11 @@ impl<'a> Lowering<'a> {
         for entry in entries {
             self.refuse_own_name(&entry.key, entry.key_span);
             if entry.value.as_text().is_some_and(|text| text.contains("{{")) {
-                self.fault(
-                    Diagnostic::error(
-                        Code::TemplateInState,
-                        "templates are not allowed in `state`",
-                    )
-                    .at(written(&entry.value), "template")
-                    .help("write a value, or move the expression to `derived`"),
+                self.refuse(
+                    Code::TemplateInState,
+                    "templates are not allowed in `state`",
+                    (written(&entry.value), "template"),
+                    "write a value, or move the expression to `derived`",
                 );
             }
         }
@@ -165,10 +172,11 @@ impl<'a> Lowering<'a> {
 
     fn refuse_own_name(&mut self, name: &str, span: Span) {
         if OWN.contains(&name) {
-            self.fault(
-                Diagnostic::error(Code::NameTaken, format!("`{name}` is a reserved name"))
-                    .at(span, "reserved")
-                    .help("choose another name"),
+            self.refuse(
+                Code::NameTaken,
+                format!("`{name}` is a reserved name"),
+                (span, "reserved"),
+                "choose another name",
             );
         }
     }
@@ -225,13 +233,11 @@ impl<'a> Lowering<'a> {
         let every = rule.get("every");
         let span = self.duration(every);
         if let Some(node) = every.filter(|_| span < LEAST_EVERY) {
-            self.fault(
-                Diagnostic::error(
-                    Code::RuleTooOften,
-                    "the interval of a time rule must be at least 1s",
-                )
-                .at(written(node), "too short")
-                .help("write `1s` or more"),
+            self.refuse(
+                Code::RuleTooOften,
+                "the interval of a time rule must be at least 1s",
+                (written(node), "too short"),
+                "write `1s` or more",
             );
         }
         Rule {
@@ -255,10 +261,11 @@ impl<'a> Lowering<'a> {
                 Some(Slot::State(number)) => change.extend(value.map(|value| (*number, value))),
                 Some(Slot::Derived(_)) => {
                     let message = format!("cannot set derived value `{}`", entry.key);
-                    self.fault(
-                        Diagnostic::error(Code::UnknownState, message)
-                            .at(entry.key_span, "evaluated from the state")
-                            .help("set the state that it depends on"),
+                    self.refuse(
+                        Code::UnknownState,
+                        message,
+                        (entry.key_span, "evaluated from the state"),
+                        "set the state that it depends on",
                     );
                 }
                 None => {
@@ -268,10 +275,8 @@ impl<'a> Lowering<'a> {
                     )
                     .at(entry.key_span, "not in the state of this group");
                     let near = nearest(&entry.key, slots.keys().map(String::as_str));
-                    self.fault(match near {
-                        Some(near) => fault.help(format!("did you mean `{near}`?")),
-                        None => fault.help("add it to the `state` of the group, or remove it here"),
-                    });
+                    let add = "add it to the `state` of the group, or remove it here";
+                    self.fault(fault.suggest(near, add));
                 }
             }
         }
@@ -283,10 +288,11 @@ impl<'a> Lowering<'a> {
             return Duration::ZERO;
         };
         duration::parse(text).filter(|length| *length <= LONGEST).unwrap_or_else(|| {
-            self.fault(
-                Diagnostic::error(Code::BadDuration, format!("invalid duration `{text}`"))
-                    .at(written(node), "not a duration, or too long")
-                    .help("write a duration of at most a year: `90s`, `15m`, `1h 30m`"),
+            self.refuse(
+                Code::BadDuration,
+                format!("invalid duration `{text}`"),
+                (written(node), "not a duration, or too long"),
+                "write a duration of at most a year: `90s`, `15m`, `1h 30m`",
             );
             Duration::ZERO
         })

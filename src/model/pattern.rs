@@ -2,7 +2,7 @@
 
 use minijinja::Value;
 
-use crate::model::{Act, Asked};
+use crate::model::Act;
 use crate::task::StepPath;
 
 /// The values of the placeholders of a pattern, in order.
@@ -25,33 +25,25 @@ pub(super) enum PatternWord {
 }
 
 impl Pattern {
+    /// Returns the values of its placeholders if it matches. A word that is not known yet may be any, and
+    /// has no value.
     pub(super) fn matches(&self, act: &Act<'_>) -> Option<Captures> {
-        match (self, act) {
-            (Self::Run(pattern), Act::Run(argv)) => match_words(pattern, argv),
-            (Self::Step(step), Act::Step(found)) => is_script_of(step, found).then(Vec::new),
-            (Self::Upload(pattern), Act::Upload(path)) => {
-                let mut captures = Vec::new();
-                pattern.take(path, &mut captures).then_some(captures)
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn may_match(&self, asked: &Asked<'_>) -> bool {
-        let fits = |pattern: &PatternWord, word: Option<&str>| {
-            word.is_none_or(|word| pattern.take(word, &mut Captures::new()))
+        let mut captures = Vec::new();
+        let mut fits = |pattern: &PatternWord, word: Option<&str>| {
+            word.is_none_or(|word| pattern.take(word, &mut captures))
         };
-        match (self, asked) {
-            (Self::Run(pattern), Asked::Run(words)) => {
+        let matches = match (self, act) {
+            (Self::Run(pattern), Act::Run(words)) => {
                 let open = pattern.last() == Some(&PatternWord::Rest);
                 let fixed = pattern.len() - usize::from(open);
                 let length = if open { words.len() >= fixed } else { words.len() == fixed };
                 length && pattern[..fixed].iter().zip(words).all(|(one, word)| fits(one, *word))
             }
-            (Self::Step(step), Asked::Step(found)) => is_script_of(step, found),
-            (Self::Upload(pattern), Asked::Upload(path)) => fits(pattern, *path),
+            (Self::Step(step), Act::Step(found)) => is_script_of(step, found),
+            (Self::Upload(pattern), Act::Upload(path)) => fits(pattern, *path),
             _ => false,
-        }
+        };
+        matches.then_some(captures)
     }
 
     /// Whether it matches everything that another pattern matches.
@@ -135,21 +127,6 @@ impl PatternWord {
     }
 }
 
-fn match_words(pattern: &[PatternWord], argv: &[String]) -> Option<Captures> {
-    let open = pattern.last() == Some(&PatternWord::Rest);
-    let fixed = pattern.len() - usize::from(open);
-    let fits = if open { argv.len() >= fixed } else { argv.len() == fixed };
-    if !fits {
-        return None;
-    }
-    let mut captures = Vec::new();
-    pattern[..fixed]
-        .iter()
-        .zip(argv)
-        .all(|(pattern, word)| pattern.take(word, &mut captures))
-        .then_some(captures)
-}
-
 fn covers_words(mine: &[PatternWord], other: &[PatternWord]) -> bool {
     let open = mine.last() == Some(&PatternWord::Rest);
     let fixed = mine.len() - usize::from(open);
@@ -190,7 +167,7 @@ mod tests {
 
     fn captures(line: &str, argv: &[&str]) -> Option<Captures> {
         let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-        pattern(line).matches(&Act::Run(&argv))
+        pattern(line).matches(&Act::run(&argv))
     }
 
     #[test]

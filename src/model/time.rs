@@ -26,7 +26,9 @@ impl World {
         {
             happened += 1;
             if happened > MAX_HAPPENINGS {
-                return Err(ModelError::TooMuch(MAX_HAPPENINGS));
+                return Err(ModelError::Impossible(format!(
+                    "more than {MAX_HAPPENINGS} changes would happen before this time"
+                )));
             }
             self.now = self.now.max(due);
             self.happen(host, due)?;

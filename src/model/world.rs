@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use minijinja::Value;
 
 use crate::inventory::{Host, HostName};
-use crate::model::hosts::{Roster, given_state, unknown_state};
+use crate::model::hosts::{Roster, given_state};
 use crate::model::pattern::Captures;
 use crate::model::scope::{CommandScope, View};
 use crate::model::state::{HostState, Later, Source, Which, plus};
@@ -161,10 +161,10 @@ impl World {
     }
 
     pub fn get(&self, host: &HostName, name: &str) -> Result<serde_json::Value, ModelError> {
-        let host = self.index(host)?;
-        let slot = self.group_of(host).slots.get(name).copied();
-        let slot = slot.ok_or_else(|| self.unknown_state(host, name))?;
-        let value = self.view(host).read(slot)?;
+        let number = self.index(host)?;
+        let group = self.group_of(number);
+        let slot = group.slots.get(name).ok_or_else(|| group.unknown_state(host, name))?;
+        let value = self.view(number).read(*slot)?;
         serde_json::to_value(value).map_err(|error| ModelError::Saved(error.to_string()))
     }
 
@@ -189,15 +189,12 @@ impl World {
 
     pub(super) fn index(&self, host: &HostName) -> Result<usize, ModelError> {
         let found = self.roster.by_name.get(host);
-        found.copied().ok_or_else(|| ModelError::UnknownHost(host.clone()))
+        let unknown = || ModelError::Impossible(format!("{host} is not a host of the model"));
+        found.copied().ok_or_else(unknown)
     }
 
     pub(super) fn group_of(&self, host: usize) -> &Arc<Group> {
         self.roster.model.group(self.roster.hosts[host].group)
-    }
-
-    fn unknown_state(&self, host: usize, name: &str) -> ModelError {
-        unknown_state(self.group_of(host), &self.roster.hosts[host].name, name)
     }
 
     fn case(

@@ -61,30 +61,6 @@ pub enum Decision<'p> {
     /// Find out whether what was sent for a step still runs, before the host is rolled back.
     Settle(HostName, StepRef<'p>),
     Ask(TaskId),
-    /// Stop here; a resume continues.
-    Pause(String),
-}
-
-/// What a host needs next.
-enum Next<'p> {
-    Record(Event),
-    Preflight,
-    Perform(StepRef<'p>),
-    Settle(StepRef<'p>),
-    Question(TaskId),
-    Nothing,
-}
-
-impl<'p> Next<'p> {
-    fn decision(self, host: &HostName) -> Option<Decision<'p>> {
-        match self {
-            Self::Record(event) => Some(Decision::Record(event)),
-            Self::Preflight => Some(Decision::Preflight(host.clone())),
-            Self::Perform(at) => Some(Decision::Perform(host.clone(), at)),
-            Self::Settle(at) => Some(Decision::Settle(host.clone(), at)),
-            Self::Question(_) | Self::Nothing => None,
-        }
-    }
 }
 
 /// Decides. `can_ask`: whether there is an operator to ask.
@@ -108,22 +84,24 @@ pub fn decide<'p>(
         let Some((name, host)) = state.hosts.get_index(position) else {
             continue;
         };
-        let next = next(plan, state, name, host);
-        if let Next::Nothing | Next::Record(_) = next {
-            decisions.extend(next.decision(name));
+        let Some(next) = next(plan, state, name, host) else {
+            continue;
+        };
+        if let Decision::Record(_) = next {
+            decisions.push(next);
             continue;
         }
         let inside = inside_uninterruptible(plan, host);
         let is_left = state.rollback.as_ref().is_some_and(|rollback| rollback.leaves(name));
         if is_left && !inside && host.status == HostStatus::Active {
             agenda.left.insert(position);
-        } else if let Next::Question(task) = next {
+        } else if let Decision::Ask(task) = next {
             agenda.questions.insert(position, task);
         } else if host.blocked.is_some() || (!inside && (stops || !agenda.urgent.is_empty())) {
             agenda.held.insert(position);
         } else {
             agenda.busy.insert(position);
-            decisions.extend(next.decision(name));
+            decisions.push(next);
         }
     }
     let question = agenda.questions.values().next();
@@ -139,7 +117,7 @@ pub fn decide<'p>(
 
 /// No host is being worked on: others start, or the run pauses or ends.
 fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> {
-    let pause = |why: String| vec![Decision::Pause(why)];
+    let pause = |why: String| vec![Decision::Record(RunEvent::Paused { why }.into())];
     let record = |events: Vec<Event>| events.into_iter().map(Decision::Record).collect();
     if state.stop_requested {
         return if agenda.is_asking { Vec::new() } else { pause("stop requested".into()) };
@@ -176,8 +154,9 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
 /// The preflight of all hosts; then the start, or the refusal of the run.
 fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> {
     if state.stop_requested {
-        let pause = Decision::Pause("stop requested before any change".into());
-        return if agenda.busy.is_empty() { vec![pause] } else { Vec::new() };
+        let why = "stop requested before any change".into();
+        let pause = vec![Decision::Record(RunEvent::Paused { why }.into())];
+        return if agenda.busy.is_empty() { pause } else { Vec::new() };
     }
     let mut begin = Vec::new();
     while agenda.busy.len() < PREFLIGHT_WIDTH
@@ -193,29 +172,23 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
     if !begin.is_empty() || !agenda.busy.is_empty() {
         return begin;
     }
-    let with = |words: &str, wanted: fn(&PreflightVerdict) -> bool| {
-        let hosts = state.hosts.iter();
-        let names: Vec<&str> = hosts
-            .filter(|(_, host)| host.preflight.as_ref().is_some_and(wanted))
-            .map(|(name, _)| name.as_str())
-            .collect();
-        (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")))
+    let words =
+        ["preflight failed on", "cannot reach", "another run has locked", "planrun cannot work on"];
+    let refused = |host: &HostState| match host.preflight.as_ref()? {
+        PreflightVerdict::Passed | PreflightVerdict::Reached => None,
+        PreflightVerdict::Failed(_) => Some(words[0]),
+        PreflightVerdict::NoAnswer(error) if error.is_away() => Some(words[1]),
+        PreflightVerdict::NoAnswer(TransportError::Locked { .. }) => Some(words[2]),
+        PreflightVerdict::NoAnswer(_) => Some(words[3]),
     };
-    let said = [
-        with("preflight failed on", |found| matches!(found, PreflightVerdict::Failed(_))),
-        with(
-            "cannot reach",
-            |found| matches!(found, PreflightVerdict::NoAnswer(error) if error.is_away()),
-        ),
-        with("another run has locked", |found| {
-            matches!(found, PreflightVerdict::NoAnswer(TransportError::Locked { .. }))
-        }),
-        with(
-            "planrun cannot work on",
-            |found| matches!(found, PreflightVerdict::NoAnswer(error) if !error.is_away() && !matches!(error, TransportError::Locked { .. })),
-        ),
-    ];
-    let said: Vec<String> = said.into_iter().flatten().collect();
+    let mut said = Vec::new();
+    for words in words {
+        let hosts = state.hosts.iter().filter(|(_, host)| refused(host) == Some(words));
+        let names: Vec<&str> = hosts.map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            said.push(format!("{words} {}", names.join(", ")));
+        }
+    }
     let event = if said.is_empty() {
         Event::Run(RunEvent::Started)
     } else {
@@ -224,57 +197,55 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
     vec![Decision::Record(event)]
 }
 
+/// What a host needs next.
 fn next<'p>(
     plan: &'p ResolvedPlan,
     state: &RunState,
     name: &HostName,
     host: &HostState,
-) -> Next<'p> {
-    let ended = |status, why| Next::Record(HostEvent::Ended { status, why }.of(name));
+) -> Option<Decision<'p>> {
+    let ended = |status, why| Decision::Record(HostEvent::Ended { status, why }.of(name));
     if state.awaits_rollback(name, host) {
         // Its batch comes later; inside an `uninterruptible` block it does not wait.
         let inside = inside_uninterruptible(plan, host);
-        return if inside { Next::Record(start_rollback(name)) } else { Next::Nothing };
+        return inside.then(|| Decision::Record(start_rollback(name)));
     }
     match host.status {
         HostStatus::Active => {}
-        HostStatus::RollingBack => return undo(plan, name, host),
-        _ => return Next::Nothing,
+        HostStatus::RollingBack => return Some(undo(plan, name, host)),
+        _ => return None,
     }
     let Some(verdict) = &host.last_preflight else {
-        return Next::Preflight;
+        return Some(Decision::Preflight(name.clone()));
     };
     if let Some(status) = verdict.refusal() {
-        return ended(status, verdict.why(name));
+        return Some(ended(status, verdict.why(name)));
     }
-    match walk(&plan.plan.steps, host) {
-        Walk::Perform(step) => Next::Perform(step),
+    Some(match walk(&plan.plan.steps, host) {
+        Walk::Perform(step) => Decision::Perform(name.clone(), step),
         Walk::EndBlock(step, status, why) => {
             let failed = why.as_ref().filter(|_| !status.is_well());
             let question = failed.and_then(|why| question_behind(plan, host, step, why));
-            Next::Record(match question {
-                Some(question) => Event::Task {
-                    task: TaskId { host: name.clone(), step: step.path() },
-                    event: TaskEvent::QuestionAsked { question },
-                },
+            Decision::Record(match question {
+                Some(question) => TaskEvent::QuestionAsked { question }.of(&step.on(name)),
                 None => closing(name, host, step, status, why),
             })
         }
-        Walk::Question(step) => Next::Question(TaskId { host: name.clone(), step: step.path() }),
+        Walk::Question(step) => Decision::Ask(step.on(name)),
         Walk::Done => settle_first(plan, name, host, None)
             .unwrap_or_else(|| ended(HostStatus::Succeeded, None)),
         Walk::Failed(step) => {
             let why = reason_of(step, host);
             match &host.no_return {
                 Some(_) => ended(HostStatus::Failed, Some(why)),
-                None => Next::Record(HostEvent::RollbackStarted { why }.of(name)),
+                None => Decision::Record(HostEvent::RollbackStarted { why }.of(name)),
             }
         }
-    }
+    })
 }
 
 /// The next handler of a host that is rolled back, or its end.
-fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'p> {
+fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decision<'p> {
     for (before, step) in begun_last_first(plan, host) {
         host.passed.left.set(Some(before + 1));
         let Some(handler) = step.handler() else {
@@ -287,23 +258,21 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Next<'
             Walk::Done => {}
             Walk::Perform(step) => {
                 let first = settle_first(plan, name, host, Some(step));
-                return first.unwrap_or(Next::Perform(step));
+                return first.unwrap_or_else(|| Decision::Perform(name.clone(), step));
             }
             Walk::EndBlock(step, status, why) => {
-                return Next::Record(closing(name, host, step, status, why));
+                return Decision::Record(closing(name, host, step, status, why));
             }
-            Walk::Question(step) => {
-                return Next::Question(TaskId { host: name.clone(), step: step.path() });
-            }
+            Walk::Question(step) => return Decision::Ask(step.on(name)),
             Walk::Failed(failed) => {
                 let why = Some(reason_of(failed, host));
                 let status = HostStatus::Stuck;
-                return Next::Record(HostEvent::Ended { status, why }.of(name));
+                return Decision::Record(HostEvent::Ended { status, why }.of(name));
             }
         }
     }
     let ended = HostEvent::Ended { status: HostStatus::RolledBack, why: None };
-    settle_first(plan, name, host, None).unwrap_or_else(|| Next::Record(ended.of(name)))
+    settle_first(plan, name, host, None).unwrap_or_else(|| Decision::Record(ended.of(name)))
 }
 
 /// Before a handler runs, and before a host ends, every other attempt for the host must be known to be
@@ -314,15 +283,15 @@ fn settle_first<'p>(
     name: &HostName,
     host: &HostState,
     handler: Option<StepRef<'p>>,
-) -> Option<Next<'p>> {
+) -> Option<Decision<'p>> {
     let own = handler.map(|handler| handler.path());
     let mut tasks = host.in_doubt.iter().rev().filter(|path| Some(*path) != own.as_ref());
     tasks.find_map(|path| {
         let task = host.task(path).filter(|task| own.is_some() || task.is_running())?;
         let at = StepRef::at(&plan.plan, path).filter(|at| !at.is_read_only())?;
         Some(match task.question {
-            Some(_) => Next::Question(TaskId { host: name.clone(), step: path.clone() }),
-            None => Next::Settle(at),
+            Some(_) => Decision::Ask(at.on(name)),
+            None => Decision::Settle(name.clone(), at),
         })
     })
 }

@@ -4,8 +4,6 @@
 //! together, and only if an evaluation needs it. If a probe runs on each member of a group, the
 //! condition must be true for every member.
 
-mod members;
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -17,16 +15,13 @@ use minijinja::value::Serde;
 use crate::event::{Reason, Seen, Truth};
 use crate::inventory::HostName;
 use crate::output;
-use crate::plan::{Check, ExitCodes, Probe, Target};
+use crate::plan::{Check, ExitCodes, Plan, Probe, Target};
+use crate::resolve::ResolvedPlan;
 use crate::run::render;
 use crate::template::Names;
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
 use crate::template::expression::Expression;
 use crate::transport::{Exit, Transport, TransportError};
-
-use crate::resolve::ResolvedPlan;
-
-use members::{Members, groups_of, groups_used, place_words};
 
 /// Runs probes for one host.
 pub(super) struct Observer<'a> {
@@ -67,6 +62,9 @@ impl Observation {
         Reason { text: text.into(), seen }
     }
 }
+
+/// The member of each group that is probed; empty if a condition has no probe of `each_of`.
+type Members = BTreeMap<String, HostName>;
 
 /// The results of probes, by probe and host.
 type Snapshot = BTreeMap<(String, HostName), Result<Value, String>>;
@@ -236,53 +234,43 @@ impl Observer<'_> {
     async fn look(&self, wanted: BTreeSet<(String, HostName)>, looks: &RefCell<Looks>) {
         let all = wanted.into_iter().map(|(name, place)| async move {
             let result = match self.plan.plan.probes.get(&name) {
-                Some(probe) => self.look_at(probe, &place).await,
-                None => Err(LookError::Failed("there is no such probe".into())),
+                Some(probe) => self.look_at(probe, &place, looks).await,
+                None => Err("there is no such probe".into()),
             };
             ((name, place), result)
         });
         let results = join_all(all).await;
-        let mut looks = looks.borrow_mut();
-        for (key, result) in results {
-            let result = result.map_err(|error| match error {
-                LookError::Failed(why) => why,
-                LookError::NoAnswer(error) => {
-                    let why = error.to_string();
-                    looks.no_answer.get_or_insert(error);
-                    why
-                }
-            });
-            looks.snapshot.insert(key, result);
-        }
+        looks.borrow_mut().snapshot.extend(results);
     }
 
     /// Runs a probe. If the connection is lost, it runs again: a probe changes nothing.
-    async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, LookError> {
-        let Some(host) = self.plan.inventory.host(place) else {
-            return Err(LookError::Failed(format!("{place} is not in the inventory")));
-        };
-        let step = format!("{}/{}", self.plan.plan.name, probe.name);
-        let command = render::command(&probe.command, self.names, self.host, host, self.plan, step)
-            .map_err(LookError::Failed)?;
-        let result = match self.transport.look(host, &command).await {
-            Err(TransportError::Cut { .. }) => self.transport.look(host, &command).await,
+    async fn look_at(
+        &self,
+        probe: &Probe,
+        place: &HostName,
+        looks: &RefCell<Looks>,
+    ) -> Result<Value, String> {
+        let Self { plan, host, names, .. } = self;
+        let (to, command) = render::command(&probe.command, names, host, place, plan, &probe.name)?;
+        let result = match self.transport.look(to, &command).await {
+            Err(TransportError::Cut { .. }) => self.transport.look(to, &command).await,
             other => other,
         };
-        let out = result.map_err(LookError::NoAnswer)?;
+        let out = result.map_err(|error| {
+            let why = error.to_string();
+            looks.borrow_mut().no_answer.get_or_insert(error);
+            why
+        })?;
         let on = if place == self.host { String::new() } else { format!(" on {place}") };
         let shown = command.display();
         let code = match out.exit {
             Exit::Code(code) => code,
             Exit::Signal(signal) => {
-                return Err(LookError::Failed(format!(
-                    "`{shown}`{on} was killed by signal {signal}"
-                )));
+                return Err(format!("`{shown}`{on} was killed by signal {signal}"));
             }
             Exit::TimedOut => {
                 let limit = crate::duration::show(command.timeout);
-                return Err(LookError::Failed(format!(
-                    "`{shown}`{on} exceeded its {limit} timeout"
-                )));
+                return Err(format!("`{shown}`{on} exceeded its {limit} timeout"));
             }
         };
         let expected = match &probe.exit_codes {
@@ -291,32 +279,23 @@ impl Observer<'_> {
         };
         if !expected {
             let said = first_line(&out.stderr, &out.stdout);
-            return Err(LookError::Failed(format!("`{shown}`{on}: exit code {code}{said}")));
+            return Err(format!("`{shown}`{on}: exit code {code}{said}"));
         }
         output::read(&probe.reading, code, &out.stdout, out.stdout_len, &out.stderr)
             .map(|value| Value::from(Serde(value)))
-            .map_err(|why| LookError::Failed(format!("`{shown}`{on}: {why}")))
+            .map_err(|why| format!("`{shown}`{on}: {why}"))
     }
 
     fn place_of(&self, probe: &Probe, members: &Members) -> Result<HostName, String> {
         match &probe.target {
             Target::Here => Ok(self.host.clone()),
-            Target::Host(name, _) => self
-                .plan
-                .inventory
-                .members(name)
-                .and_then(|members| members.into_iter().next())
-                .ok_or_else(|| format!("`{name}` is not a host")),
-            Target::OneOf(group, _) => self
-                .plan
-                .inventory
-                .members(group)
-                .and_then(|members| members.into_iter().next())
-                .ok_or_else(|| format!("`{group}` has no hosts")),
-            Target::EachOf(group, _) => {
-                members.get(group).cloned().ok_or_else(|| format!("`{group}` has no hosts"))
+            Target::EachOf(group, _) => members.get(group).cloned().ok_or(group),
+            Target::Host(name, _) | Target::OneOf(name, _) => {
+                let members = self.plan.inventory.members(name).unwrap_or_default();
+                members.into_iter().next().ok_or(name)
             }
         }
+        .map_err(|name| format!("`{name}` has no hosts"))
     }
 
     fn place_of_name(&self, probe: &str, members: &Members) -> Result<HostName, String> {
@@ -366,11 +345,6 @@ struct Looks {
     no_answer: Option<TransportError>,
 }
 
-enum LookError {
-    Failed(String),
-    NoAnswer(TransportError),
-}
-
 /// The first line of what a command complained of, as a tail of a message.
 pub(super) fn first_line(stderr: &[u8], stdout: &[u8]) -> String {
     let text = |bytes: &[u8]| {
@@ -381,4 +355,37 @@ pub(super) fn first_line(stderr: &[u8], stdout: &[u8]) -> String {
         })
     };
     text(stderr).or_else(|| text(stdout)).unwrap_or_default()
+}
+
+/// Collects the groups for whose members a condition must be true.
+fn groups_used(
+    plan: &Plan,
+    expression: &Expression,
+    words: &mut BTreeSet<String>,
+    groups: &mut BTreeSet<String>,
+) {
+    for (name, _) in expression.root.free_names() {
+        groups_of(plan, &name, words, groups);
+    }
+}
+
+/// Collects the groups on whose members the probes of a name run.
+fn groups_of(plan: &Plan, name: &str, words: &mut BTreeSet<String>, groups: &mut BTreeSet<String>) {
+    let probe = match plan.named.get(name) {
+        Some(_) if !words.insert(name.to_owned()) => None,
+        Some(named) => {
+            groups_used(plan, &named.expression, words, groups);
+            named.from.as_ref().and_then(|from| plan.probes.get(from))
+        }
+        None => plan.probes.get(name),
+    };
+    if let Some(Target::EachOf(group, _)) = probe.map(|probe| &probe.target) {
+        groups.insert(group.clone());
+    }
+}
+
+/// Returns ` on db1, db2`, or nothing.
+fn place_words(members: &Members) -> String {
+    let names: Vec<&str> = members.values().map(HostName::as_str).collect();
+    if names.is_empty() { String::new() } else { format!(" on {}", names.join(", ")) }
 }

@@ -97,7 +97,7 @@ impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
             guard,
             at,
             step: at.step,
-            id: TaskId { host: host.clone(), step: at.path() },
+            id: at.on(host),
             names: names(live, host, at.item),
             limits: Limits::at(live, host, at),
         }

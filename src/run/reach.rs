@@ -4,10 +4,16 @@
 //! `preflight` or not. A host is reached as each user that its steps run as, and so are the hosts
 //! to which its steps are delegated. Steps with a `when` or a `for_each` are left out: a user that
 //! only some hosts have must not refuse the others.
+//!
+//! The host keys that hosts have shown are recorded once a host, before anything that changes something
+//! is sent to it, and expected again after a resume. So a resume, or a rollback by another process, never
+//! goes to another machine on the same address.
 
-use crate::inventory::HostName;
-use crate::plan::{Action, Effect, Rollback, Step, Target};
+use crate::event::{HostEvent, JournalError};
+use crate::inventory::{Host, HostName};
+use crate::plan::{Action, Effect, Rollback, Step};
 use crate::resolve::ResolvedPlan;
+use crate::run::guard::Guard;
 use crate::run::{Live, render};
 use crate::template::Names;
 use crate::transport::{Transport, TransportError};
@@ -16,6 +22,33 @@ use crate::transport::{Transport, TransportError};
 pub(super) type Login = (HostName, Option<String>);
 
 impl Live<'_, '_> {
+    /// Records the host key that a host has shown.
+    pub(super) async fn keep_key(&self, host: &HostName) -> Result<(), JournalError> {
+        match self.run.transport.shown_key(host) {
+            Some(key) if !self.state.borrow().host_keys.contains_key(host) => {
+                self.note(HostEvent::KeySeen { key }.of(host)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Connects to a host before anything is sent to it for the first time, and records its key; locks it if
+    /// it has lost its lock. Returns why nothing may be sent, if that is so.
+    pub(super) async fn meet(
+        &self,
+        host: &Host,
+        through: &Guard<'_>,
+    ) -> Result<Option<TransportError>, JournalError> {
+        if !self.state.borrow().host_keys.contains_key(&host.name) {
+            let reached = through.reach(host).await;
+            self.keep_key(&host.name).await?;
+            if let Err(error) = reached {
+                return Ok(Some(error));
+            }
+        }
+        self.lock_late(host, through).await
+    }
+
     /// Reaches a host and, before the first change, the hosts to which its steps are delegated.
     pub(super) async fn reach(
         &self,
@@ -58,12 +91,7 @@ fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login
     }
     let mut choices: Vec<Vec<Login>> = Vec::new();
     for effect in effects {
-        let members = match &effect.target {
-            Target::Here => vec![host.clone()],
-            Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
-                plan.inventory.members(name).unwrap_or_default()
-            }
-        };
+        let members = plan.members(&effect.target, std::slice::from_ref(host));
         let login = |on: HostName| {
             let user = render::becomes(&effect.command, names, plan.inventory.host(&on)?);
             Some((on, user.ok()?))

@@ -1,5 +1,6 @@
 //! Makes a command from its description in the plan, with the present values.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,64 +11,63 @@ use crate::plan::{Become, CommandSpec, Deferred, OnTimeout, UploadSource, Work};
 use crate::resolve::ResolvedPlan;
 use crate::template::parser::names_of_template;
 use crate::template::{Mode, Names, Template};
-use crate::transport::{Body, Command};
+use crate::transport::{Body, Command, File};
 
 /// Maximum size of content that is rendered for an upload, in bytes.
 const MAX_RENDERED: usize = 16 * 1024 * 1024;
 
-/// Renders a command that runs on `on`. Errors name the part that could not be rendered.
+/// Renders a command, and returns it with the host that it runs on. Errors name the part that could not
+/// be rendered.
 ///
 /// Its standard input and its uploads may contain secrets of the host that is worked on.
-pub(super) fn command(
+pub(super) fn command<'p>(
     spec: &CommandSpec,
     names: &Names,
     about: &HostName,
-    on: &Host,
-    plan: &ResolvedPlan,
-    step: String,
-) -> Result<Command, String> {
+    on: &HostName,
+    plan: &'p ResolvedPlan,
+    step: &impl Display,
+) -> Result<(&'p Host, Command), String> {
+    let on = plan.inventory.host(on).ok_or_else(|| format!("{on} is not in the inventory"))?;
     let secrets = plan.secrets.names(about);
     let mut open = names.clone();
     open.extend(&secrets);
-    let text = |template: &crate::template::Template, mode| {
-        template.render(mode, names).map_err(|error| error.to_string())
-    };
     let body = match &spec.work {
         Work::Run(words) => {
-            Body::Argv(words.iter().map(|word| text(word, Mode::Word)).collect::<Result<_, _>>()?)
+            let words = words.iter().map(|word| text(word, Mode::Word, names));
+            Body::Argv(words.collect::<Result<_, _>>()?)
         }
-        Work::Shell(script) => Body::Script(text(script, Mode::Script)?),
+        Work::Shell(script) => Body::Script(text(script, Mode::Script, names)?),
         Work::Upload(upload) => {
             let (content, secret) = content(&upload.source, names, &open, &secrets, plan)?;
-            Body::Upload {
+            Body::Upload(File {
                 content,
                 secret,
-                to: text(&upload.to, Mode::Word)?,
+                to: text(&upload.to, Mode::Word, names)?,
                 mode: word(upload.mode.as_ref(), names, "mode", is_mode)?,
                 owner: word(upload.owner.as_ref(), names, "owner", is_owner)?,
-            }
+            })
         }
     };
     let mut env = indexmap::IndexMap::new();
     for (name, value) in &spec.env {
-        env.insert(name.clone(), text(value, Mode::Text)?);
+        env.insert(name.clone(), text(value, Mode::Text, names)?);
     }
-    let r#become = becomes(spec, names, on)?;
-    Ok(Command {
+    let stdin = spec.stdin.as_ref().map(|input| text(input, Mode::Text, &open)).transpose()?;
+    let command = Command {
         body,
-        stdin: spec
-            .stdin
-            .as_ref()
-            .map(|input| input.render(Mode::Text, &open))
-            .transpose()
-            .map_err(|error| error.to_string())?
-            .map(String::into_bytes),
+        stdin: stdin.map(String::into_bytes),
         env,
-        dir: spec.dir.as_ref().map(|dir| text(dir, Mode::Word)).transpose()?,
-        r#become,
+        dir: spec.dir.as_ref().map(|dir| text(dir, Mode::Word, names)).transpose()?,
+        r#become: becomes(spec, names, on)?,
         timeout: length(&spec.timeout, names)?,
-        step,
-    })
+        step: format!("{}/{step}", plan.plan.name),
+    };
+    Ok((on, command))
+}
+
+fn text(template: &Template, mode: Mode, names: &Names) -> Result<String, String> {
+    template.render(mode, names).map_err(|error| error.to_string())
 }
 
 /// Returns the user that a command runs as on a host; `None` for the login user.
@@ -98,44 +98,39 @@ fn content(
     secrets: &Names,
     plan: &ResolvedPlan,
 ) -> Result<(Arc<[u8]>, bool), String> {
-    let render = |template: &Template| {
-        let text = template.render(Mode::Text, open);
-        text.map_err(|error| error.to_string())
-    };
     let file = |path: &Template| {
-        let path = path.render(Mode::Word, names);
-        let path = path.map_err(|error| error.to_string())?;
+        let path = text(path, Mode::Word, names)?;
         match plan.files.get(&path) {
             Some(bytes) => Ok((path, Arc::clone(bytes))),
             None => Err(format!("the file `{path}` was not read when the run started")),
         }
     };
-    let (text, secret) = match source {
+    let (rendered, secret) = match source {
         UploadSource::File(path) => {
-            let place = path.render(Mode::Word, names);
+            let place = text(path, Mode::Word, names);
             if let Some(bytes) = place.ok().and_then(|place| plan.secrets.file(&place)) {
                 return Ok((bytes.into(), true));
             }
             return file(path).map(|(_, bytes)| (bytes, false));
         }
-        UploadSource::Content(text) => {
-            let secret = text.names.iter().any(|one| secrets.contains_key(&one.name));
-            (render(text)?, secret)
+        UploadSource::Content(content) => {
+            let secret = content.names.iter().any(|one| secrets.contains_key(&one.name));
+            (text(content, Mode::Text, open)?, secret)
         }
         UploadSource::Rendered(path) => {
             let (name, bytes) = file(path)?;
-            let text = String::from_utf8_lossy(&bytes);
-            let used = names_of_template(&text).unwrap_or_default();
+            let written = String::from_utf8_lossy(&bytes);
+            let used = names_of_template(&written).unwrap_or_default();
             let secret = used.iter().any(|(used, _)| secrets.contains_key(used));
-            let text = render(&Template::plain(text, path.span))
+            let rendered = text(&Template::plain(written, path.span), Mode::Text, open)
                 .map_err(|why| format!("in the file `{name}`: {why}"))?;
-            (text, secret)
+            (rendered, secret)
         }
     };
-    if text.len() > MAX_RENDERED {
+    if rendered.len() > MAX_RENDERED {
         return Err(format!("it exceeds {MAX_RENDERED} bytes"));
     }
-    Ok((text.into_bytes().into(), secret))
+    Ok((rendered.into_bytes().into(), secret))
 }
 
 /// Returns a deferred keyword, if it has the required form.
@@ -145,17 +140,24 @@ fn word(
     key: &str,
     is_right: fn(&str) -> bool,
 ) -> Result<Option<String>, String> {
+    let read = |text: &str| is_right(text).then(|| text.to_owned());
+    let what = format!("a valid value of `{key}`");
+    late.map(|late| deferred(late, Mode::Word, names, &what, read)).transpose()
+}
+
+/// Returns a deferred value: `read` makes it of a rendered text, if that is what it must be.
+fn deferred<T: Clone>(
+    late: &Deferred<T>,
+    mode: Mode,
+    names: &Names,
+    what: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<T, String> {
     match late {
-        None => Ok(None),
-        Some(Deferred::Now(word)) => Ok(Some(word.clone())),
-        Some(Deferred::Template(template)) => {
-            let word = template.render(Mode::Word, names);
-            let word = word.map_err(|error| error.to_string())?;
-            if is_right(&word) {
-                Ok(Some(word))
-            } else {
-                Err(format!("`{word}` is not a valid value of `{key}`"))
-            }
+        Deferred::Now(value) => Ok(value.clone()),
+        Deferred::Template(template) => {
+            let text = text(template, mode, names)?;
+            read(&text).ok_or_else(|| format!("`{text}` is not {what}"))
         }
     }
 }
@@ -174,27 +176,15 @@ fn is_mode(text: &str) -> bool {
 }
 
 pub(super) fn length(late: &Deferred<Duration>, names: &Names) -> Result<Duration, String> {
-    match late {
-        Deferred::Now(duration) => Ok(*duration),
-        Deferred::Template(template) => {
-            let text = template.render(Mode::Text, names).map_err(|error| error.to_string())?;
-            duration::parse(text.trim()).ok_or_else(|| format!("`{text}` is not a duration"))
-        }
-    }
+    deferred(late, Mode::Text, names, "a duration", |text| duration::parse(text.trim()))
 }
 
 /// Returns what a wait does when its time is up.
 pub(super) fn on_timeout(late: &Deferred<OnTimeout>, names: &Names) -> Result<OnTimeout, String> {
-    match late {
-        Deferred::Now(word) => Ok(*word),
-        Deferred::Template(template) => {
-            let text = template.render(Mode::Text, names).map_err(|error| error.to_string())?;
-            match text.trim() {
-                "fail" => Ok(OnTimeout::Fail),
-                "ask" => Ok(OnTimeout::Ask),
-                "continue" => Ok(OnTimeout::Continue),
-                other => Err(format!("`{other}` is not fail, ask or continue")),
-            }
-        }
-    }
+    deferred(late, Mode::Text, names, "fail, ask or continue", |text| match text.trim() {
+        "fail" => Some(OnTimeout::Fail),
+        "ask" => Some(OnTimeout::Ask),
+        "continue" => Some(OnTimeout::Continue),
+        _ => None,
+    })
 }

@@ -1,7 +1,8 @@
 //! A step of the plan, and the item it runs for.
 
+use crate::inventory::HostName;
 use crate::plan::{Action, Plan, Role, Rollback, Step};
-use crate::task::StepPath;
+use crate::task::{StepPath, TaskId};
 
 /// A step, as the walk of a host reaches it. A step with a `for_each` is reached as a whole, and
 /// then once at each item; its parts and its handler are reached at items only.
@@ -66,6 +67,11 @@ impl<'p> StepRef<'p> {
             Some(item) => self.step.path.at_item(&item.of.path, item.number),
             None => self.step.path.clone(),
         }
+    }
+
+    /// Returns its task on a host.
+    pub fn on(&self, host: &HostName) -> TaskId {
+        TaskId { host: host.clone(), step: self.path() }
     }
 
     /// Whether it is a step with a `for_each` as a whole, at none of its items.

@@ -22,7 +22,6 @@
 //! a host that was not ready has received nothing, and one that reports why it does not start a command
 //! has not started it. Anything else without an end is a lost connection, and the outcome is unknown.
 
-mod exit;
 mod greeting;
 mod lines;
 mod refusal;
@@ -32,12 +31,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::exit::exit_of;
-pub(super) use self::exit::signal_name;
 pub use self::greeting::Greeting;
 use self::lines::Lines;
-use self::refusal::{NO_STATUS, Refusal, refused, refused_user, words};
-use self::streams::{Streams, keep_some};
+use self::refusal::{NO_STATUS, refused, refused_user, words};
+pub(super) use self::streams::signal_name;
+use self::streams::{Streams, exit_of, keep_some};
 use super::wire::{Wire, prefix};
 use super::{Command, Exit, Output, Recovered, TransportError};
 use crate::inventory::HostName;
@@ -79,8 +77,11 @@ pub struct Answer {
     content: Option<Content>,
     is_touched: bool,
     done: [bool; 2],
-    refusal: Option<Refusal>,
-    fate: Option<Fate>,
+    /// Why the command is not started.
+    refusal: Option<String>,
+    /// What the host reports about an attempt that has not ended.
+    fate: Option<String>,
+    ended: Option<Ended>,
     /// What the host reports about its lock.
     lock: Option<String>,
     output: Streams,
@@ -93,19 +94,6 @@ pub struct Answer {
 struct Content {
     lines: [Lines; 2],
     missing: [usize; 2],
-}
-
-/// What a host reports about an attempt.
-#[derive(Clone, Debug, PartialEq)]
-enum Fate {
-    /// There is no record of it; the day since which records are kept, and the name of the memory.
-    Absent(String, String),
-    /// It has a record, and did not start.
-    Unbegun,
-    Running,
-    Over,
-    Unknown,
-    Ended(Ended),
 }
 
 /// How an effect ended.
@@ -138,6 +126,7 @@ impl Answer {
             done: [false; 2],
             refusal: None,
             fate: None,
+            ended: None,
             lock: None,
             output: Streams::default(),
             next: wire.then.as_ref().map(|then| Box::new(Self::new(&then.1))),
@@ -236,18 +225,10 @@ impl Answer {
             return;
         }
         match word {
-            "damaged" => self.refusal = Some(Refusal::Damaged),
-            "no-record" => self.refusal = Some(Refusal::NoRecord(rest.to_owned())),
-            "taken" => self.refusal = Some(Refusal::Taken),
-            "given-up" => self.refusal = Some(Refusal::GivenUp),
-            "absent" => {
-                let (since, memory) = rest.split_once(' ').unwrap_or((rest, ""));
-                self.fate = Some(Fate::Absent(since.to_owned(), memory.to_owned()));
+            "damaged" | "no-record" | "taken" | "given-up" => self.refusal = Some(line.to_owned()),
+            "absent" | "unbegun" | "running" | "over" | "unknown" => {
+                self.fate = Some(line.to_owned());
             }
-            "unbegun" => self.fate = Some(Fate::Unbegun),
-            "running" => self.fate = Some(Fate::Running),
-            "over" => self.fate = Some(Fate::Over),
-            "unknown" => self.fate = Some(Fate::Unknown),
             "ended" => self.ended(rest),
             "lock" => self.lock = Some(rest.to_owned()),
             _ => {}
@@ -281,7 +262,7 @@ impl Answer {
             });
             self.take_content(&[]);
         }
-        self.fate = Some(Fate::Ended(ended));
+        self.ended = Some(ended);
     }
 
     /// Interprets the end of an effect, and of the probe that was sent along, if that has ended.
@@ -310,8 +291,8 @@ impl Answer {
         let host = host.clone();
         let cut = |why: &str| TransportError::Cut { host: host.clone(), why: why.to_owned() };
         let said = words(&self.output.kept[Stream::Err as usize].bytes);
-        if let Some(refusal) = self.refusal {
-            return Err(refused(host, refusal));
+        if let Some(line) = &self.refusal {
+            return Err(refused(host, line));
         }
         if let (Some(line), Some(fence)) = (&self.lock, &wire.fence) {
             return Err(fence.lost(host, line));
@@ -328,16 +309,15 @@ impl Answer {
         if self.output.left {
             return Err(cut("the command exceeded its timeout and may still be running"));
         }
-        match self.fate {
-            Some(Fate::Ended(ended)) => {
-                return match (ended.settled(&self.output), &wire.sudo) {
-                    (Settled::Exit(exit), _) => Ok(self.output.output(exit)),
-                    (Settled::NeverStarted, Some(user)) => Err(denied(user)),
-                    _ => Err(cut(NO_STATUS)),
-                };
-            }
-            Some(_) => return Err(cut(NO_STATUS)),
-            None => {}
+        if let Some(ended) = self.ended {
+            return match (ended.settled(&self.output), &wire.sudo) {
+                (Settled::Exit(exit), _) => Ok(self.output.output(exit)),
+                (Settled::NeverStarted, Some(user)) => Err(denied(user)),
+                _ => Err(cut(NO_STATUS)),
+            };
+        }
+        if self.fate.is_some() {
+            return Err(cut(NO_STATUS));
         }
         if let Some(exit) = self.output.end.clone().filter(|_| self.output.begun) {
             return Ok(self.output.output(exit));
@@ -378,20 +358,8 @@ impl Answer {
         closing: &Closing,
     ) -> Result<Recovered, TransportError> {
         self.need_all(host, closing)?;
-        Ok(match self.fate {
-            Some(Fate::Absent(since, memory)) => {
-                let day = intended.as_second().div_euclid(24 * 60 * 60);
-                let is_kept = since.parse::<i64>().is_ok_and(|since| since <= day);
-                if is_kept && is_older(&memory, intended) {
-                    Recovered::Absent
-                } else {
-                    Recovered::Unknown
-                }
-            }
-            Some(Fate::Unbegun) => Recovered::Absent,
-            Some(Fate::Running) => Recovered::Running,
-            Some(Fate::Over) => Recovered::Over,
-            Some(Fate::Ended(ended)) => match ended.settled(&self.output) {
+        if let Some(ended) = self.ended {
+            return Ok(match ended.settled(&self.output) {
                 Settled::Exit(exit) if ended.streams == Completeness::Gone => {
                     Recovered::Exited(exit)
                 }
@@ -399,8 +367,21 @@ impl Answer {
                 Settled::NeverStarted => Recovered::Absent,
                 Settled::Unknown if ended.exit.is_some() => Recovered::Over,
                 Settled::Unknown => Recovered::Unknown,
-            },
-            Some(Fate::Unknown) | None => Recovered::Unknown,
+            });
+        }
+        let fate = self.fate.unwrap_or_default();
+        Ok(match fate.split(' ').collect::<Vec<_>>()[..] {
+            // The day since which records are kept, and the name of the memory.
+            ["absent", since, memory] => {
+                let day = intended.as_second().div_euclid(24 * 60 * 60);
+                let is_kept = since.parse::<i64>().is_ok_and(|since| since <= day);
+                let is_certain = is_kept && is_older(memory, intended);
+                if is_certain { Recovered::Absent } else { Recovered::Unknown }
+            }
+            ["unbegun"] => Recovered::Absent,
+            ["running"] => Recovered::Running,
+            ["over"] => Recovered::Over,
+            _ => Recovered::Unknown,
         })
     }
 }

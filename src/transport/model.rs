@@ -234,7 +234,7 @@ impl ModelTransport {
             here: &host.name,
             about: pending.about(),
             step: &command.step,
-            act: *act,
+            act,
             effect,
             known: &world.faults_of(pending),
         })
@@ -298,7 +298,7 @@ impl Transport for ModelTransport {
                 self.is_there(host)?;
                 // A model knows states, and no contents of files.
                 let output = match command.body {
-                    Body::Compare { .. } => Output::new(Exit::Code(0), "unsure\n", ""),
+                    Body::Compare(_) => Output::new(Exit::Code(0), "unsure\n", ""),
                     _ => self.perform(host, command, None).await?,
                 };
                 Ok(Reply::Ended(output, None))
@@ -357,9 +357,9 @@ pub fn block_on_virtual<T>(clock: &Clock, future: impl Future<Output = T>) -> Op
 
 fn act_of(command: &Command) -> Act<'_> {
     match &command.body {
-        Body::Argv(argv) => Act::Run(argv),
+        Body::Argv(argv) => Act::run(argv),
         Body::Script(_) => Act::Step(&command.step),
-        Body::Upload { to, .. } | Body::Compare { to, .. } => Act::Upload(to),
+        Body::Upload(file) | Body::Compare(file) => Act::Upload(Some(&file.to)),
     }
 }
 

@@ -30,17 +30,9 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct LocalPrograms {
     patience: Duration,
-    /// What is left for each program that was run.
-    left: HashMap<PathBuf, Left>,
+    /// How much time, and how many bytes, are left for further calls of each program that was run.
+    left: HashMap<PathBuf, (Duration, usize)>,
     running: Running,
-}
-
-/// What is left for further calls of a program.
-#[derive(Clone, Copy, Debug)]
-struct Left {
-    patience: Duration,
-    /// How many bytes it may print.
-    bytes: usize,
 }
 
 /// The process group of the program that runs now.
@@ -87,12 +79,9 @@ impl LocalPrograms {
 
 impl Programs for LocalPrograms {
     fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
-        let left = self
-            .left
-            .get(program)
-            .copied()
-            .unwrap_or(Left { patience: self.patience, bytes: MAX_ANSWER });
-        if left.patience.is_zero() {
+        let left = self.left.get(program).copied();
+        let (patience, most) = left.unwrap_or((self.patience, MAX_ANSWER));
+        if patience.is_zero() {
             return Err(Failure::Late(self.patience));
         }
         let begun = Clock::Real.monotonic();
@@ -100,28 +89,24 @@ impl Programs for LocalPrograms {
             .enable_all()
             .build()
             .map_err(|error| Failure::NotStarted(error.to_string()))?;
-        let call = Call { running: &self.running, patience: self.patience, left };
-        let result = runtime.block_on(call.run(program, arguments));
+        let result = runtime.block_on(self.call(program, arguments, patience, most));
         let took = Clock::Real.monotonic().saturating_sub(begun);
         let printed = result.as_ref().map_or(0, Vec::len);
-        let left = Left {
-            patience: left.patience.saturating_sub(took),
-            bytes: left.bytes.saturating_sub(printed),
-        };
+        let left = (patience.saturating_sub(took), most.saturating_sub(printed));
         self.left.insert(program.to_owned(), left);
         result
     }
 }
 
-/// One call of a program.
-struct Call<'a> {
-    running: &'a Running,
-    patience: Duration,
-    left: Left,
-}
-
-impl Call<'_> {
-    async fn run(&self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+impl LocalPrograms {
+    /// Runs a program, which may take so long and print so much.
+    async fn call(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        patience: Duration,
+        most: usize,
+    ) -> Result<Vec<u8>, Failure> {
         let not_started = |error: std::io::Error| Failure::NotStarted(error.to_string());
         let mut command = command(program, arguments).map_err(not_started)?;
         let begun = self.running.begin(|| {
@@ -130,12 +115,19 @@ impl Call<'_> {
             Ok((id.and_then(Pid::from_raw), child))
         });
         let mut child = begun.map_err(not_started)?;
-        let (mut answer, mut said) = (Kept::first(self.left.bytes), Kept::last(MAX_SAID));
+        let (mut answer, mut said) = (Vec::new(), Vec::new());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let ended = async {
             let mut reading = std::pin::pin!(async {
                 // A program that prints too much is not waited for.
-                tokio::try_join!(answer.read(stdout), said.read(stderr)).is_ok()
+                tokio::try_join!(
+                    read(stdout, &mut answer, |bytes| bytes.len() <= most),
+                    read(stderr, &mut said, |bytes| {
+                        bytes.drain(..bytes.len().saturating_sub(MAX_SAID));
+                        true
+                    }),
+                )
+                .is_ok()
             });
             // The streams are read to their end, unless the program ends before them.
             let mut read = false;
@@ -156,25 +148,25 @@ impl Call<'_> {
             }
             status
         };
-        let ended = timeout(self.left.patience, ended).await;
+        let ended = timeout(patience, ended).await;
         if ended.is_err() {
             self.running.end();
         }
         self.running.forget();
-        if answer.is_full() {
+        if answer.len() > most {
             return Err(Failure::TooLong(MAX_ANSWER));
         }
         let how = match ended {
             Err(_elapsed) => return Err(Failure::Late(self.patience)),
             Ok(Err(error)) => format!("in an unknown way: {error}"),
             Ok(Ok(status)) => match exit_of(status) {
-                Exit::Code(0) => return Ok(answer.bytes),
+                Exit::Code(0) => return Ok(answer),
                 Exit::Code(code) => format!("with {code}"),
                 Exit::Signal(name) => format!("by {name}"),
                 Exit::TimedOut => "too late".to_owned(),
             },
         };
-        let said = String::from_utf8_lossy(&said.bytes).into_owned();
+        let said = String::from_utf8_lossy(&said).into_owned();
         Err(Failure::Ended { how, said })
     }
 }
@@ -203,43 +195,21 @@ fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process
 /// A stream is longer than its limit.
 struct Full;
 
-/// What is kept of a stream.
-struct Kept {
-    bytes: Vec<u8>,
-    most: usize,
-    /// Whether the last bytes are kept of a stream that is longer; else reading ends.
-    keeps_last: bool,
-}
-
-impl Kept {
-    fn first(most: usize) -> Self {
-        Self { bytes: Vec::new(), most, keeps_last: false }
-    }
-
-    fn last(most: usize) -> Self {
-        Self { keeps_last: true, ..Self::first(most) }
-    }
-
-    /// Whether there was more than may be kept.
-    fn is_full(&self) -> bool {
-        !self.keeps_last && self.bytes.len() > self.most
-    }
-
-    /// Reads a stream to its end; `Err` if it is longer than its limit.
-    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) -> Result<(), Full> {
-        let Some(mut stream) = stream else {
-            return Ok(());
-        };
-        let mut piece = vec![0; 64 * 1024];
-        while let Ok(count @ 1..) = stream.read(&mut piece).await {
-            self.bytes.extend_from_slice(&piece[..count]);
-            if self.is_full() {
-                return Err(Full);
-            }
-            if self.keeps_last && self.bytes.len() > self.most {
-                self.bytes.drain(..self.bytes.len() - self.most);
-            }
+/// Reads a stream to its end; `Err` if `fits` refuses what was read so far. It may also shorten that.
+async fn read(
+    stream: Option<impl AsyncRead + Unpin>,
+    bytes: &mut Vec<u8>,
+    mut fits: impl FnMut(&mut Vec<u8>) -> bool,
+) -> Result<(), Full> {
+    let Some(mut stream) = stream else {
+        return Ok(());
+    };
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = stream.read(&mut piece).await {
+        bytes.extend_from_slice(&piece[..count]);
+        if !fits(bytes) {
+            return Err(Full);
         }
-        Ok(())
     }
+    Ok(())
 }

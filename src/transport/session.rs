@@ -47,10 +47,8 @@ pub(super) trait Writer {
 /// A session that is ready.
 #[derive(Debug)]
 pub(super) struct Session<R, W> {
-    reader: R,
+    reading: Reading<R>,
     writer: W,
-    /// How its `sh` ended.
-    exit: Option<Exit>,
 }
 
 impl<R: Reader, W: Writer> Session<R, W> {
@@ -76,10 +74,7 @@ impl<R: Reader, W: Writer> Session<R, W> {
             timeout(ready, reading).await
         };
         let closing = match come {
-            _ if greeting.is_ready() => {
-                let Reading { reader, exit } = reading;
-                return Ok(Self { reader, writer, exit });
-            }
+            _ if greeting.is_ready() => return Ok(Self { reading, writer }),
             Ok(Some(closing)) => closing,
             Ok(None) => Closing::Lost("its login is not usable"),
             // At the end of its input a session ends, even if it is not heard. A login that hangs does not,
@@ -98,7 +93,7 @@ impl<R: Reader, W: Writer> Session<R, W> {
 
     /// Whether it still exists, as far as is known, so that no effect is sent without success.
     pub(super) fn is_alive(&mut self) -> bool {
-        while let Some(piece) = self.reader.next().now_or_never() {
+        while let Some(piece) = self.reading.reader.next().now_or_never() {
             if matches!(piece, Piece::Exit(_) | Piece::Closed(_)) {
                 return false;
             }
@@ -116,8 +111,7 @@ impl<R: Reader, W: Writer> Session<R, W> {
 
     /// Serves a request. Returns the session if it can be used again.
     pub(super) async fn serve(self, wire: &Wire) -> (Closing, Answer, Option<Self>) {
-        let Self { reader, mut writer, exit } = self;
-        let mut reading = Reading { reader, exit };
+        let Self { mut reading, mut writer } = self;
         let mut answer = Answer::new(wire);
         let sending = async {
             match &wire.then {
@@ -145,15 +139,18 @@ impl<R: Reader, W: Writer> Session<R, W> {
             let next = reading.until(async {}, &mut answer, Answer::take, Answer::has_next);
             let _in_time = timeout(LOOK_AHEAD, next).await;
         }
-        let Reading { reader, exit } = reading;
-        let is_good =
-            answer.leaves_session() && answer.has_next() && wire.rest.is_none() && exit.is_none();
-        (closing, answer, is_good.then_some(Self { reader, writer, exit: None }))
+        let is_good = answer.leaves_session()
+            && answer.has_next()
+            && wire.rest.is_none()
+            && reading.exit.is_none();
+        (closing, answer, is_good.then_some(Self { reading, writer }))
     }
 }
 
+#[derive(Debug)]
 struct Reading<R> {
     reader: R,
+    /// How the `sh` of the session ended.
     exit: Option<Exit>,
 }
 

@@ -32,10 +32,9 @@ use sha2::{Digest, Sha256};
 
 use super::lock::{Fence, LockRequest};
 use super::passwords::text;
-use super::{AttemptId, Body, Command, TransportError};
+use super::{AttemptId, Body, Command, File, TransportError};
 use crate::inventory::{BecomeMethod, Host};
-use crate::quote;
-use crate::quote::NulError;
+use crate::quote::{self, NulError};
 use crate::secret::Secret;
 
 /// The one line that a login shell ever sees.
@@ -61,7 +60,7 @@ const UPLOAD: &str = include_str!("host/upload.sh");
 const COMPARE: &str = include_str!("host/compare.sh");
 
 /// One request to a host session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wire {
     /// What is asked, with all that belongs to it.
     pub request: Vec<u8>,
@@ -180,12 +179,10 @@ impl Wire {
             rest,
             prefix,
             sudo,
-            method: BecomeMethod::default(),
-            has_password: false,
             is_repeatable: id.is_none(),
             fence: fence.cloned(),
-            then: None,
             patience: command.timeout + grace + END_TIMEOUT,
+            ..Self::default()
         })
     }
 
@@ -216,15 +213,10 @@ impl Wire {
         let number = number();
         Self {
             request: format!("{what} {number} {words}\n").into_bytes(),
-            rest: None,
             prefix: prefix(&number),
-            sudo: None,
-            method: BecomeMethod::default(),
-            has_password: false,
             is_repeatable: true,
-            fence: None,
-            then: None,
             patience: END_TIMEOUT,
+            ..Self::default()
         }
     }
 
@@ -346,41 +338,34 @@ fn work(command: &Command, number: &str) -> Result<(Work, Vec<u8>), WireError> {
             let argv = sh("pr_script=$(cat <&9) && exec 9<&- && eval \"$pr_script\"", []);
             Ok((Work { argv, long: Some(script) }, stdin()))
         }
-        Body::Upload { content, secret, to, mode, owner } => {
-            let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
-            let [to, length, digest, mode, owner] = words;
-            let new = if *secret { "0600" } else { "0644" }.to_owned();
+        Body::Upload(file) => {
+            let [to, length, digest, mode, owner] = words_of(file)?;
+            let new = if file.secret { "0600" } else { "0644" }.to_owned();
             let name = number.to_owned();
             let arguments = [bare(UPLOAD), to, length, digest, mode, owner, name, new];
-            Ok((sh("eval \"$1\"", arguments).into(), content.to_vec()))
+            Ok((sh("eval \"$1\"", arguments).into(), file.content.to_vec()))
         }
-        Body::Compare { content, secret, to, mode, owner } => {
-            let words = file(content, *secret, to, mode.as_deref(), owner.as_deref())?;
-            let read = if *secret { content.to_vec() } else { Vec::new() };
-            Ok((sh(&bare(COMPARE), words).into(), read))
+        Body::Compare(file) => {
+            let read = if file.secret { file.content.to_vec() } else { Vec::new() };
+            Ok((sh(&bare(COMPARE), words_of(file)?).into(), read))
         }
     }
 }
 
 /// Returns the words that both scripts about a file take: path, length, digest, mode, owner. The
 /// digest of a secret would let others try what it may be.
-fn file(
-    content: &[u8],
-    secret: bool,
-    to: &str,
-    mode: Option<&str>,
-    owner: Option<&str>,
-) -> Result<[String; 5], WireError> {
-    let mode = mode.unwrap_or_default().to_owned();
+fn words_of(file: &File) -> Result<[String; 5], WireError> {
+    let File { content, secret, to, mode, owner } = file;
+    let mode = mode.clone().unwrap_or_default();
     if mode.len() > 5 || !mode.chars().all(|digit| ('0'..='7').contains(&digit)) {
         return Err(WireError::Mode(mode));
     }
     Ok([
         pinned(to),
         content.len().to_string(),
-        if secret { String::new() } else { hex::encode(Sha256::digest(content)) },
+        if *secret { String::new() } else { hex::encode(Sha256::digest(content)) },
         mode,
-        owner.unwrap_or_default().to_owned(),
+        owner.clone().unwrap_or_default(),
     ])
 }
 

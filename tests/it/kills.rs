@@ -426,8 +426,7 @@ async fn child_dies() {
         by: by.to_owned(),
         lock_timeout: std::time::Duration::ZERO,
     };
-    run.note(&mut state, first).await.unwrap();
-    run.drive(state).await.unwrap();
+    run.drive(state, first).await.unwrap();
 }
 
 /// Returns the plan of a new run, and its first event.

@@ -14,7 +14,7 @@ use planrun::inventory::{Host, HostName};
 use planrun::transport::model::{
     FaultKind, FaultSpec, ModelTransport, Trigger, block_on_virtual, saved_now,
 };
-use planrun::transport::{AttemptId, Body, Command, Exit, Output, Transport, TransportError};
+use planrun::transport::{AttemptId, Body, Command, Exit, File, Output, Transport, TransportError};
 
 struct Bench {
     hosts: Vec<Host>,
@@ -131,13 +131,13 @@ fn scripts_are_known_by_their_step_and_files_by_their_path() {
     let script = command("obox-restart/set_aside", Body::Script("cd /x\n".into()));
     bench.attempt("backend1", &script).unwrap();
     assert_eq!(bench.get("backend1", "metacache"), json!([]));
-    let upload = Body::Upload {
+    let upload = Body::Upload(File {
         content: Arc::from(&b"x"[..]),
         secret: false,
         to: "/etc/dovecot/x.conf".into(),
         mode: None,
         owner: None,
-    };
+    });
     bench.attempt("backend1", &command("dovecot-reload/install", upload)).unwrap();
     assert_eq!(bench.get("backend1", "file"), "new");
     let script = command("obox-restart/other", Body::Script("true".into()));

@@ -311,12 +311,8 @@ impl Scene {
             lock_timeout: std::time::Duration::ZERO,
         };
         let before = RunState::of(&journal.records.borrow()).unwrap();
-        let state = block_on_virtual(clock, async {
-            let mut state = before;
-            run.note(&mut state, first).await.ok()?;
-            run.drive(state).await.ok()
-        })
-        .expect("the run comes to rest");
+        let state = block_on_virtual(clock, async { run.drive(before, first).await.ok() })
+            .expect("the run comes to rest");
         journal.news.borrow_mut().append(&mut watching.borrow_mut().news);
         state
     }

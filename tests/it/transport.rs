@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use planrun::inventory::{Connection, Host, HostName, Link};
-use planrun::transport::{Body, Command};
+use planrun::transport::{Body, Command, File};
 
 fn host(name: &str, connection: Connection) -> Host {
     Host {
@@ -25,13 +25,13 @@ fn host(name: &str, connection: Connection) -> Host {
 }
 
 fn upload(content: &[u8], to: &str) -> Command {
-    command(Body::Upload {
+    command(Body::Upload(File {
         content: content.into(),
         secret: false,
         to: to.to_owned(),
         mode: None,
         owner: None,
-    })
+    }))
 }
 
 fn command(body: Body) -> Command {

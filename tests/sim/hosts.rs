@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use planrun::inventory::HostName;
-use planrun::transport::{AttemptId, Body, Command, Exit, Output, Recovered};
+use planrun::transport::{AttemptId, Body, Command, Exit, File, Output, Recovered};
 
 use crate::bug::Bug;
 use crate::fault::Fate;
@@ -360,7 +360,7 @@ impl World {
 
     /// Answers a probe.
     pub(crate) fn look(&self, host: usize, command: &Command) -> Output {
-        if let Body::Compare { to, content, .. } = &command.body {
+        if let Body::Compare(File { to, content, .. }) = &command.body {
             let is_same = self.value(host, to).as_bytes() == &content[..];
             return Output::new(Exit::Code(0), if is_same { "same\n" } else { "other\n" }, "");
         }
@@ -376,7 +376,7 @@ impl World {
 pub(crate) fn work(command: &Command) -> (Work, Duration) {
     let argv = match &command.body {
         Body::Argv(argv) => argv,
-        Body::Upload { content, to, .. } => {
+        Body::Upload(File { content, to, .. }) => {
             let value = String::from_utf8(content.to_vec()).unwrap();
             return (Work::Put { key: to.clone(), value }, Duration::from_secs(1));
         }

@@ -244,11 +244,7 @@ impl Life<'_> {
             by: "test@here".into(),
             lock_timeout: std::time::Duration::ZERO,
         };
-        self.poll(&process, async {
-            let mut state = state;
-            run.note(&mut state, first).await?;
-            run.drive(state).await
-        });
+        self.poll(&process, run.drive(state, first));
         self.world.borrow_mut().note(Fact::Left { number });
         self.store.borrow_mut().crash();
     }

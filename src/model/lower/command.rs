@@ -34,16 +34,11 @@ impl Lowering<'_> {
             let earlier = entries.iter().position(|earlier| earlier.pattern.covers(&entry.pattern));
             if let Some(earlier) = earlier.map(|number| &entries[number]) {
                 let message = format!("unreachable entry `{}`", entry.text);
-                self.found.push(
-                    Diagnostic::error(Code::DuplicateCommand, message)
-                        .at(
-                            pattern_of(node).map_or(node.span, written),
-                            "an earlier entry matches first",
-                        )
-                        .help(format!(
-                            "remove it, or move it before `{}` ({})",
-                            earlier.text, earlier.place
-                        )),
+                self.refuse(
+                    Code::DuplicateCommand,
+                    message,
+                    (pattern_of(node).map_or(node.span, written), "an earlier entry matches first"),
+                    format!("remove it, or move it before `{}` ({})", earlier.text, earlier.place),
                 );
             }
             entries.push(entry);
@@ -98,13 +93,11 @@ impl Lowering<'_> {
             Ok(mut words) if command.get("upload").is_some() => words.pop().map(Pattern::Upload),
             Ok(words) => Some(Pattern::Run(words)),
             Err(why) => {
-                self.fault(
-                    Diagnostic::error(
-                        Code::BadPattern,
-                        format!("invalid command pattern `{text}`: {why}"),
-                    )
-                    .at(written(node), why)
-                    .help("write words, `<name>`, `<name:int>`, and `<*>` at the end"),
+                self.refuse(
+                    Code::BadPattern,
+                    format!("invalid command pattern `{text}`: {why}"),
+                    (written(node), why),
+                    "write words, `<name>`, `<name:int>`, and `<*>` at the end",
                 );
                 None
             }
@@ -123,10 +116,11 @@ impl Lowering<'_> {
             } else {
                 continue;
             };
-            self.fault(
-                Diagnostic::error(Code::NameTaken, format!("placeholder `<{name}>` {taken}"))
-                    .at(written(node), "in this pattern")
-                    .help("rename it"),
+            self.refuse(
+                Code::NameTaken,
+                format!("placeholder `<{name}>` {taken}"),
+                (written(node), "in this pattern"),
+                "rename it",
             );
         }
     }
@@ -142,10 +136,8 @@ impl Lowering<'_> {
                 format!("undefined placeholder `<{address}>`"),
             )
             .at(written(node), "not in the command");
-            self.fault(match nearest(address, names.iter().map(String::as_str)) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help("use the placeholder for the address"),
-            });
+            let near = nearest(address, names.iter().map(String::as_str));
+            self.fault(fault.suggest(near, "use the placeholder for the address"));
         }
         Some(Of { group: group?, capture: capture? })
     }
@@ -153,10 +145,11 @@ impl Lowering<'_> {
     fn nobody(&mut self, command: &Node, names: &[String]) -> Option<Response> {
         let node = command.get("nobody")?;
         if command.get("of").is_none() {
-            self.fault(
-                Diagnostic::error(Code::NobodyWithoutOf, "`nobody` requires `of`")
-                    .at(written(node), "missing `of`")
-                    .help("add `of: {group: ..., address: ...}`, or remove it"),
+            self.refuse(
+                Code::NobodyWithoutOf,
+                "`nobody` requires `of`",
+                (written(node), "missing `of`"),
+                "add `of: {group: ..., address: ...}`, or remove it",
             );
         }
         let place =
@@ -170,32 +163,29 @@ impl Lowering<'_> {
         };
         let beside = ANSWER_KEYS.iter().find_map(|key| command.entry(key));
         if let Some(entry) = beside {
-            self.fault(
-                Diagnostic::error(
-                    Code::CasesBesideAnswer,
-                    "`cases` cannot be combined with an answer",
-                )
-                .at(entry.key_span, format!("`{}` has no effect", entry.key))
-                .help("move it to the cases"),
+            self.refuse(
+                Code::CasesBesideAnswer,
+                "`cases` cannot be combined with an answer",
+                (entry.key_span, format!("`{}` has no effect", entry.key)),
+                "move it to the cases",
             );
         }
         let items = list.items();
         for (number, case) in items.iter().enumerate() {
             let last = number + 1 == items.len();
             if last && let Some(when) = case.entry("when") {
-                self.fault(
-                    Diagnostic::error(
-                        Code::LastCaseConditional,
-                        "cases are not exhaustive: the last one must have no `when`",
-                    )
-                    .at(when.key_span, "the last case has a `when`")
-                    .help("add a case without `when` at the end"),
+                self.refuse(
+                    Code::LastCaseConditional,
+                    "cases are not exhaustive: the last one must have no `when`",
+                    (when.key_span, "the last case has a `when`"),
+                    "add a case without `when` at the end",
                 );
             } else if !last && case.get("when").is_none() {
-                self.fault(
-                    Diagnostic::error(Code::CaseUnreachable, "unreachable cases")
-                        .at(written(case), "this case has no `when`")
-                        .help("move it to the end, or add a `when`"),
+                self.refuse(
+                    Code::CaseUnreachable,
+                    "unreachable cases",
+                    (written(case), "this case has no `when`"),
+                    "move it to the end, or add a `when`",
                 );
             }
         }
@@ -216,10 +206,11 @@ impl Lowering<'_> {
             .map(|entry| {
                 if GENERAL_FAULTS.contains(&entry.key.as_str()) {
                     let message = format!("`{}` is a reserved fault name", entry.key);
-                    self.fault(
-                        Diagnostic::error(Code::NameTaken, message)
-                            .at(entry.key_span, "every command has this fault")
-                            .help("rename it, or remove it"),
+                    self.refuse(
+                        Code::NameTaken,
+                        message,
+                        (entry.key_span, "every command has this fault"),
+                        "rename it, or remove it",
                     );
                 }
                 (entry.key.clone(), self.response(&entry.value, place))
@@ -233,10 +224,11 @@ impl Lowering<'_> {
                 i32::try_from(*code).unwrap_or_default()
             }
             Some((exit, _)) => {
-                self.fault(
-                    Diagnostic::error(Code::OutOfRange, "invalid exit code: the maximum is 255")
-                        .at(written(exit), "too large")
-                        .help("write 0 to 255"),
+                self.refuse(
+                    Code::OutOfRange,
+                    "invalid exit code: the maximum is 255",
+                    (written(exit), "too large"),
+                    "write 0 to 255",
                 );
                 0
             }
@@ -263,10 +255,11 @@ impl Lowering<'_> {
         if let Some(group) = place.meant {
             return self.change(Some(becomes), self.slots(group), &place.names);
         }
-        self.fault(
-            Diagnostic::error(Code::UnknownState, "`nobody` cannot change any state")
-                .at(written(becomes), "there is no host")
-                .help("remove it"),
+        self.refuse(
+            Code::UnknownState,
+            "`nobody` cannot change any state",
+            (written(becomes), "there is no host"),
+            "remove it",
         );
         Vec::new()
     }
@@ -274,13 +267,11 @@ impl Lowering<'_> {
     fn printed(&mut self, node: &Node, place: &Place<'_>) -> Printed {
         match (node.get("table"), node.entry("stdout")) {
             (Some(_), Some(stdout)) => {
-                self.fault(
-                    Diagnostic::error(
-                        Code::SeveralOutputs,
-                        "`table` and `stdout` cannot be combined",
-                    )
-                    .at(stdout.key_span, "second output")
-                    .help("remove one of them"),
+                self.refuse(
+                    Code::SeveralOutputs,
+                    "`table` and `stdout` cannot be combined",
+                    (stdout.key_span, "second output"),
+                    "remove one of them",
                 );
                 Printed::Nothing
             }
@@ -315,13 +306,11 @@ impl Lowering<'_> {
         let rows = table.get("rows").map_or(&[][..], Node::items);
         for row in rows.iter().filter(|row| row.items().len() != header.len()) {
             let (found, expected) = (row.items().len(), header.len());
-            self.fault(
-                Diagnostic::error(
-                    Code::RowLength,
-                    format!("expected {expected} cells as in the header, found {found}"),
-                )
-                .at(written(row), "this row")
-                .help("write one cell for each header"),
+            self.refuse(
+                Code::RowLength,
+                format!("expected {expected} cells as in the header, found {found}"),
+                (written(row), "this row"),
+                "write one cell for each header",
             );
         }
         let heads: Vec<&str> = header.iter().filter_map(|head| head.lexeme(self.sources)).collect();

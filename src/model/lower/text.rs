@@ -21,20 +21,13 @@ impl Lowering<'_> {
     pub(super) fn template(&mut self, node: &Node, names: &Names<'_>) -> Option<Template> {
         match &node.value {
             Written::Text(text) => self.text(node, &text.text, names),
-            Written::List(items) => items
+            Written::List(items) => {
+                all(items.iter().map(|item| self.template(item, names))).map(Template::List)
+            }
+            Written::Map(entries) => all(entries
                 .iter()
-                .map(|item| self.template(item, names))
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect::<Option<Vec<_>>>()
-                .map(Template::List),
-            Written::Map(entries) => entries
-                .iter()
-                .map(|entry| Some((entry.key.clone(), self.template(&entry.value, names)?)))
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect::<Option<Vec<_>>>()
-                .map(Template::Map),
+                .map(|entry| Some((entry.key.clone(), self.template(&entry.value, names)?))))
+            .map(Template::Map),
             // A number is printed as it is written, and set as a number.
             _ => Some(Template::Constant(plain(node))),
         }
@@ -45,10 +38,11 @@ impl Lowering<'_> {
             Ok(pieces) => pieces,
             Err(fault) => {
                 let place = node.place(self.sources, fault.range);
-                self.fault(
-                    Diagnostic::error(Code::TemplateSyntax, "invalid template")
-                        .at(place, fault.text)
-                        .help("write `{{ expression }}`, with text before and after it if needed"),
+                self.refuse(
+                    Code::TemplateSyntax,
+                    "invalid template",
+                    (place, fault.text),
+                    "write `{{ expression }}`, with text before and after it if needed",
                 );
                 return None;
             }
@@ -59,18 +53,13 @@ impl Lowering<'_> {
             [Piece::Value(at)] => {
                 self.compile(node, at.clone(), &text[at.clone()], names).map(Template::One)
             }
-            pieces => pieces
-                .iter()
-                .map(|piece| match piece {
-                    Piece::Literal(at) => Some(Part::Literal(text[at.clone()].to_owned())),
-                    Piece::Value(at) => {
-                        self.compile(node, at.clone(), &text[at.clone()], names).map(Part::Value)
-                    }
-                })
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect::<Option<Vec<_>>>()
-                .map(Template::Text),
+            pieces => all(pieces.iter().map(|piece| match piece {
+                Piece::Literal(at) => Some(Part::Literal(text[at.clone()].to_owned())),
+                Piece::Value(at) => {
+                    self.compile(node, at.clone(), &text[at.clone()], names).map(Part::Value)
+                }
+            }))
+            .map(Template::Text),
         }
     }
 
@@ -117,6 +106,11 @@ impl Lowering<'_> {
         }
         (!faulty).then_some(expression)
     }
+}
+
+/// Lowers all parts, so that each fault is reported; `None` if there was one.
+fn all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    parts.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// Returns a node as a value; templates are not rendered.

@@ -89,81 +89,65 @@ impl<'s> HostGroups<'s> {
     }
 
     /// Returns on which hosts a requested rollback sent something, and on which not.
-    fn undone(&self) -> Vec<String> {
+    fn undone(&self) -> [Option<String>; 2] {
         let is_sent = |host: &&&str| !self.unsent.contains(*host);
         let sent: Vec<&str> = self.undone.iter().filter(is_sent).copied().collect();
-        let sent = (!sent.is_empty()).then(|| format!("rolled back on {}", sent.join(", ")));
-        let unsent = self.unsent.join(", ");
-        let unsent = (!unsent.is_empty()).then(|| format!("no rollback was sent to {unsent}"));
-        sent.into_iter().chain(unsent).collect()
+        [on("rolled back on", &sent), on("no rollback was sent to", &self.unsent)]
     }
 
     fn why(&self, status: RunStatus) -> String {
         let mut said = Vec::new();
-        if !self.stuck.is_empty() {
-            said.push(format!("rollback failed on {}", self.stuck.join(", ")));
-        }
-        if !self.failed.is_empty() {
-            said.push(format!("failed on {}", self.failed.join(", ")));
-        }
+        said.extend(on("rollback failed on", &self.stuck));
+        said.extend(on("failed on", &self.failed));
         if self.is_asked && status == RunStatus::RolledBack {
             said.push("requested by an operator".to_owned());
         } else if self.is_asked {
             said.push("an operator requested a rollback".to_owned());
         }
-        let hosts = self.undone.join(", ");
-        match self.undone.len() {
-            0 => {}
-            _ if self.is_asked => said.extend(self.undone()),
-            _ if said.is_empty() && self.untouched.is_empty() => {
-                said.push(format!("failed on {hosts}"));
-            }
-            1 => said.push(format!("failed on {hosts}, which is rolled back")),
-            _ => said.push(format!("failed on {hosts}, which are rolled back")),
+        let undone = on("failed on", &self.undone);
+        if self.is_asked {
+            said.extend(self.undone().into_iter().flatten());
+        } else if said.is_empty() && self.untouched.is_empty() {
+            said.extend(undone);
+        } else {
+            let which = if self.undone.len() == 1 { "which is" } else { "which are" };
+            said.extend(undone.map(|hosts| format!("{hosts}, {which} rolled back")));
         }
-        if !self.waiting.is_empty() {
-            let hosts = self.waiting.join(", ");
-            said.push(format!("rollback was not started on {hosts}"));
-        }
-        let hosts = self.past.join(", ");
-        let verbs = match self.past.len() {
-            0 => None,
-            1 => Some(("is", "keeps its")),
-            _ => Some(("are", "keep their")),
-        };
-        said.extend(verbs.map(|(is, keeps)| {
-            format!("{hosts} {is} past the point of no return and {keeps} changes")
-        }));
+        said.extend(on("rollback was not started on", &self.waiting));
+        let is = "is past the point of no return and keeps its changes";
+        let are = "are past the point of no return and keep their changes";
+        said.extend(about(&self.past, is, are));
         for (word, hosts) in &self.untouched {
-            said.push(match hosts.as_slice() {
-                [host] => format!("{host} was {word}: nothing was sent to it"),
-                hosts => format!("{} were {word}: nothing was sent to them", hosts.join(", ")),
-            });
+            let is = format!("was {word}: nothing was sent to it");
+            let are = format!("were {word}: nothing was sent to them");
+            said.extend(about(hosts, &is, &are));
         }
         let is_by_others = self.failed.is_empty() && self.past.is_empty();
-        let hosts = self.kept.join(", ");
-        match (status, self.kept.len()) {
-            (RunStatus::RolledBack, 1) if self.is_asked => {
-                said.push(format!("{hosts} succeeded and keeps its changes"));
-            }
-            (RunStatus::RolledBack, 2..) if self.is_asked => {
-                said.push(format!("{hosts} succeeded and keep their changes"));
-            }
-            (RunStatus::Failed, 1) if is_by_others => {
-                said.push(format!("{hosts} succeeded and keeps its changes"));
-            }
-            (RunStatus::Failed, _) if is_by_others => {
-                said.push(format!("{hosts} succeeded and keep their changes"));
-            }
-            (RunStatus::Refused, _) if said.is_empty() => {
+        match status {
+            RunStatus::RolledBack if self.is_asked => said.extend(self.kept()),
+            RunStatus::Failed if is_by_others => said.extend(self.kept()),
+            RunStatus::Refused if said.is_empty() => {
                 said.push("every step was skipped; nothing was changed".to_owned());
             }
-            (RunStatus::Refused, _) if !self.succeeded.is_empty() => {
-                let hosts = self.succeeded.join(", ");
-                said.push(format!("nothing had to change on {hosts}"));
-            }
+            RunStatus::Refused => said.extend(on("nothing had to change on", &self.succeeded)),
             _ => {}
         }
         said.join("; ")
     }
+
+    fn kept(&self) -> Option<String> {
+        let keep = "succeeded and keep their changes";
+        about(&self.kept, "succeeded and keeps its changes", keep)
+    }
+}
+
+/// Returns what happened on hosts; `None` if there are none.
+fn on(words: &str, hosts: &[&str]) -> Option<String> {
+    (!hosts.is_empty()).then(|| format!("{words} {}", hosts.join(", ")))
+}
+
+/// Returns what is so of one host, or of several; `None` if there are none.
+fn about(hosts: &[&str], one: &str, several: &str) -> Option<String> {
+    let words = if hosts.len() == 1 { one } else { several };
+    (!hosts.is_empty()).then(|| format!("{} {words}", hosts.join(", ")))
 }

@@ -14,7 +14,6 @@ use crate::plan::{OnFailure, Step};
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::rounds::{lacks_time_to_retry, may_retry};
 use crate::run::step_ref::StepRef;
-use crate::task::TaskId;
 
 /// The place where a walk ended.
 pub(super) enum Walk<'p> {
@@ -112,7 +111,7 @@ fn is_ended_by(task: &TaskState) -> bool {
 
 fn walk_items<'p>(whole: StepRef<'p>, of: usize, reached: usize, host: &HostState) -> Walk<'p> {
     if of == 0 {
-        let why = reason("its list of items is empty");
+        let why = Reason::of("its list of items is empty");
         return Walk::EndBlock(whole, TaskStatus::Skipped, Some(why));
     }
     for number in reached.max(1)..=of {
@@ -198,16 +197,12 @@ pub(super) fn closing(
         }
         _ => TaskEvent::Ended { status, why, result: None },
     };
-    event.of(&TaskId { host: name.clone(), step: at.path() })
+    event.of(&at.on(name))
 }
 
 /// Returns why a step failed; its title if no reason is recorded.
 pub(super) fn reason_of(at: StepRef<'_>, host: &HostState) -> Reason {
     host.task(&at.path())
         .and_then(|task| task.why.clone())
-        .unwrap_or_else(|| reason(format!("{} failed", at.step.title)))
-}
-
-fn reason(text: impl Into<String>) -> Reason {
-    Reason::of(text)
+        .unwrap_or_else(|| Reason::of(format!("{} failed", at.step.title)))
 }

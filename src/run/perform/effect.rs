@@ -28,14 +28,14 @@ use crate::event::{
     Answer, JournalError, Outcome, Progress, Question, Reason, TaskEvent, TaskStatus, Truth,
 };
 use crate::history::{AttemptState, Last};
-use crate::inventory::HostName;
-use crate::plan::{Effect, OnUnknown, Target};
+use crate::inventory::{Host, HostName};
+use crate::plan::{Effect, OnUnknown};
 use crate::run::decide::{Facts, Move, Observed, Policy};
 use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
 use crate::run::perform::{Conclusion, Task, TaskEnd};
 use crate::run::{decide, render};
-use crate::transport::{AttemptId, Output, Transport as _, TransportError};
+use crate::transport::{AttemptId, Command, Output, Transport as _, TransportError};
 
 /// An effect, at work in this process.
 struct Work<'p> {
@@ -225,10 +225,7 @@ impl Task<'_, '_, '_> {
             let seen = self.observer().condition(done_when).await;
             return (seen.truth() == Truth::True).then(|| seen.reason("already done"));
         }
-        let text = IN_PLACE.to_owned();
-        let seen = Vec::new();
-        let is_in_place = self.is_already_in_place(effect).await;
-        is_in_place.then_some(Reason { text, seen })
+        self.is_already_in_place(effect).await.then(|| Reason::of(IN_PLACE))
     }
 
     /// Waits before another attempt, and checks whether it is still needed.
@@ -337,14 +334,8 @@ impl Task<'_, '_, '_> {
     /// Makes one attempt on one host: intent, effect, outcome. `None` if the run was stopped while the
     /// host was connected to.
     async fn attempt(&self, effect: &Effect, on: &HostName) -> Result<Option<Sent>, SendError> {
-        let run = self.live.run;
-        let Some(host) = run.plan.inventory.host(on) else {
-            return Err(SendError::Impossible(format!("{on} is not in the inventory")));
-        };
-        let step = format!("{}/{}", run.plan.plan.name, self.id.step);
-        let spec = &effect.command;
-        let command = render::command(spec, &self.names, self.host, host, run.plan, step);
-        let mut command = command
+        let command = self.command(effect, on);
+        let (host, mut command) = command
             .map_err(|why| SendError::Impossible(format!("cannot build its command: {why}")))?;
         let limit = command.timeout;
         command.timeout = self.capped(limit);
@@ -383,6 +374,11 @@ impl Task<'_, '_, '_> {
         Ok(Some(Sent { limit, result }))
     }
 
+    fn command(&self, effect: &Effect, on: &HostName) -> Result<(&Host, Command), String> {
+        let (plan, step) = (self.live.run.plan, &self.id.step);
+        render::command(&effect.command, &self.names, self.host, on, plan, step)
+    }
+
     /// Names an attempt: the same for everyone who computes it.
     fn attempt_id(&self, ordinal: u32) -> AttemptId {
         let run = &self.live.run.id;
@@ -392,13 +388,8 @@ impl Task<'_, '_, '_> {
     }
 
     fn members(&self, effect: &Effect) -> Result<Vec<HostName>, SendError> {
-        let inventory = &self.live.run.plan.inventory;
-        let members = match &effect.target {
-            Target::Here => vec![self.host.clone()],
-            Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
-                inventory.members(name).unwrap_or_default()
-            }
-        };
+        let here = std::slice::from_ref(self.host);
+        let members = self.live.run.plan.members(&effect.target, here);
         if members.is_empty() {
             return Err(SendError::Impossible("there is no host to run it on".into()));
         }

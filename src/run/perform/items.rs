@@ -35,8 +35,7 @@ impl Task<'_, '_, '_> {
             }
             Err(why) => format!("the items of `for_each` are unknown: {why}"),
         };
-        let seen = Vec::new();
-        Ok(self.failed(TaskStatus::Failed, Reason { text, seen }))
+        Ok(self.failed(TaskStatus::Failed, Reason::of(text)))
     }
 
     async fn written(&self, items: &[Deferred<Value>]) -> Result<Vec<Value>, String> {

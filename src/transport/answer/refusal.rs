@@ -7,46 +7,34 @@ use crate::transport::TransportError;
 /// How many characters of a host's words go into a message.
 const MAX_WORDS: usize = 300;
 
-/// A line of the session that says why a command is not started.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Refusal {
-    Damaged,
-    NoRecord(String),
-    Taken,
-    GivenUp,
-}
-
-pub(super) fn refused(host: HostName, refusal: Refusal) -> TransportError {
-    match refusal {
-        Refusal::Damaged => {
-            let why = "the command arrived damaged and was not started: check that `dd` and \
-                       `cksum` are in the PATH of its login";
-            TransportError::Denied { host, why: why.to_owned() }
+/// Interprets the line of a session that reports why a command is not started.
+pub(super) fn refused(host: HostName, line: &str) -> TransportError {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let why = match word {
+        "no-record" => {
+            let folder = if rest.is_empty() { "its state directory" } else { rest };
+            format!(
+                "it cannot keep a record of the command in {folder}, without which a lost connection \
+                 could double its effect: free some space, or make it writable (HOME and \
+                 XDG_STATE_HOME say where it is)"
+            )
         }
-        Refusal::NoRecord(folder) => TransportError::Denied { host, why: no_record(&folder) },
-        Refusal::Taken => {
-            let why = "it has a record of this attempt from another process: check whether the \
-                       state directory of planrun was restored from a copy";
-            TransportError::Repeated { host, why: why.to_owned() }
-        }
-        Refusal::GivenUp => {
-            let why = "another process has cancelled this attempt; it was not started";
-            TransportError::Repeated { host, why: why.to_owned() }
-        }
+        "taken" => "it has a record of this attempt from another process: check whether the state \
+                    directory of planrun was restored from a copy"
+            .to_owned(),
+        "given-up" => "another process has cancelled this attempt; it was not started".to_owned(),
+        _ => "the command arrived damaged and was not started: check that `dd` and `cksum` are in \
+              the PATH of its login"
+            .to_owned(),
+    };
+    match word {
+        "taken" | "given-up" => TransportError::Repeated { host, why },
+        _ => TransportError::Denied { host, why },
     }
 }
 
 pub(super) const NO_STATUS: &str =
     "the host does not know how the command ended: what waited for it was killed";
-
-pub(super) fn no_record(folder: &str) -> String {
-    let folder = if folder.is_empty() { "its state directory" } else { folder };
-    format!(
-        "it cannot keep a record of the command in {folder}, without which a lost connection could \
-         double its effect: free some space, or make it writable (HOME and XDG_STATE_HOME say where \
-         it is)"
-    )
-}
 
 pub(super) fn refused_user(
     user: &str,

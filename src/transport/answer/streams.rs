@@ -1,7 +1,6 @@
 //! What a command prints, and the lines of the session in between.
 
 use crate::transport::answer::Stream;
-use crate::transport::answer::exit::exit_of;
 use crate::transport::{Exit, MAX_OUTPUT, Output};
 
 /// How much of it is kept for a message.
@@ -68,4 +67,26 @@ impl Streams {
 pub(super) fn keep_some(kept: &mut Vec<u8>, bytes: &[u8]) {
     let room = KEPT_NOISE.saturating_sub(kept.len());
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}
+
+/// Reads an exit code as shells report it: above 128 it is a signal.
+pub(super) fn exit_of(text: &str) -> Option<Exit> {
+    if text == "timeout" {
+        return Some(Exit::TimedOut);
+    }
+    let status: i32 = text.parse().ok()?;
+    Some(match status - 128 {
+        number @ 1..=31 => Exit::Signal(signal_name(number)),
+        _ => Exit::Code(status),
+    })
+}
+
+/// Returns the name of a signal, without `SIG`.
+pub(in crate::transport) fn signal_name(number: i32) -> String {
+    let names = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM",
+    ];
+    let name = usize::try_from(number - 1).ok().and_then(|index| names.get(index));
+    name.map_or_else(|| number.to_string(), |&name| name.to_owned())
 }

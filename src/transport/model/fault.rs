@@ -38,11 +38,10 @@ impl Scripted {
             if let FaultKind::Known(name) = &spec.fault
                 && !known.contains(&name.as_str())
             {
-                return Err(ModelError::NoFault {
-                    entry: format!("the model {}", model.name()),
-                    fault: name.clone(),
-                    known: known.join(", "),
-                });
+                let (of, known) = (model.name(), known.join(", "));
+                return Err(ModelError::Impossible(format!(
+                    "unknown fault `{name}` of the model {of}; known faults: {known}"
+                )));
             }
         }
         Ok(Self { faults: faults.into_iter().map(|spec| (spec, 0)).collect() })
@@ -73,7 +72,7 @@ pub(super) struct Occasion<'a> {
     pub(super) here: &'a HostName,
     pub(super) about: Option<&'a HostName>,
     pub(super) step: &'a str,
-    pub(super) act: Act<'a>,
+    pub(super) act: &'a Act<'a>,
     pub(super) effect: bool,
     pub(super) known: &'a [&'a str],
 }
@@ -84,7 +83,7 @@ impl Occasion<'_> {
             spec.host.as_ref().is_none_or(|host| host == self.here || Some(host) == self.about);
         let trigger = match &spec.on {
             Trigger::Step(path) => self.effect && self.is_part_of(path),
-            Trigger::Command(words) => self.act == Act::Run(words),
+            Trigger::Command(words) => *self.act == Act::run(words),
         };
         let known = match &spec.fault {
             FaultKind::Known(name) => self.known.contains(&name.as_str()),

@@ -15,7 +15,9 @@ use super::{argv, command, script};
 use planrun::inventory::{Connection, Host};
 use planrun::transport::local::LocalTransport;
 use planrun::transport::login::controller_user;
-use planrun::transport::{Body, Command, Exit, MAX_OUTPUT, Output, Transport, TransportError};
+use planrun::transport::{
+    Body, Command, Exit, File, MAX_OUTPUT, Output, Transport, TransportError,
+};
 
 fn here() -> Host {
     super::host("here", Connection::Local)
@@ -218,7 +220,7 @@ async fn an_upload_sets_the_mode_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let mut command = upload(b"#!/bin/sh\n", &path);
-    let Body::Upload { mode, .. } = &mut command.body else { unreachable!() };
+    let Body::Upload(File { mode, .. }) = &mut command.body else { unreachable!() };
     *mode = Some("0750".to_owned());
     run(&command).await.unwrap();
     assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o750);
@@ -241,7 +243,7 @@ async fn an_upload_that_fails_leaves_everything_as_it_was() {
     let path = folder.path().join("file");
     fs::write(&path, "old").unwrap();
     let mut command = upload(b"new", &path);
-    let Body::Upload { owner, .. } = &mut command.body else { unreachable!() };
+    let Body::Upload(File { owner, .. }) = &mut command.body else { unreachable!() };
     *owner = Some("no-such-user".to_owned());
     let output = run(&command).await.unwrap();
     assert_eq!(output.exit, Exit::Code(1));
@@ -263,13 +265,13 @@ async fn a_file_is_compared_with_what_an_upload_would_leave() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it's a file");
     let says = async |content: &[u8], mode: Option<&str>, owner: Option<&str>| {
-        let body = Body::Compare {
+        let body = Body::Compare(File {
             content: content.into(),
             secret: false,
             to: path.to_str().unwrap().to_owned(),
             mode: mode.map(str::to_owned),
             owner: owner.map(str::to_owned),
-        };
+        });
         let output = run(&command(body)).await.unwrap();
         assert_eq!(output.exit, Exit::Code(0), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -293,13 +295,13 @@ async fn a_file_is_compared_with_what_an_upload_would_leave() {
     }
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    let body = Body::Compare {
+    let body = Body::Compare(File {
         content: b"text\n".as_slice().into(),
         secret: false,
         to: link.to_str().unwrap().to_owned(),
         mode: Some("0640".to_owned()),
         owner: None,
-    };
+    });
     let output = run(&command(body)).await.unwrap();
     assert_eq!(output.stdout, b"same\n");
 }

@@ -27,7 +27,8 @@ use planrun::inventory::Host;
 use planrun::transport::local::LocalTransport;
 use planrun::transport::ssh::{SshOptions, SshTransport};
 use planrun::transport::{
-    AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Reply, Request, Transport, TransportError,
+    AttemptId, Body, Command, Exit, File, MAX_OUTPUT, Output, Reply, Request, Transport,
+    TransportError,
 };
 
 fn options() -> SshOptions {
@@ -318,13 +319,13 @@ async fn an_upload_puts_a_file_in_place_with_its_mode() {
     };
     let path = server.path("it's a file");
     let content: Vec<u8> = (0..=255).cycle().take(5_000_000).collect();
-    let upload = command(Body::Upload {
+    let upload = command(Body::Upload(File {
         content: content.clone().into(),
         secret: false,
         to: path.to_str().unwrap().to_owned(),
         mode: Some("0600".to_owned()),
         owner: None,
-    });
+    }));
     let output = run(&server.host(), &upload).await.unwrap();
     assert_eq!(output, Output::new(Exit::Code(0), "", ""));
     assert_eq!(fs::read(&path).unwrap(), content);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use planrun::transport::wire::{GRACE, Privilege, Wire, WireError, session};
-use planrun::transport::{AttemptId, Body, Command};
+use planrun::transport::{AttemptId, Body, Command, File};
 
 use super::{argv, script, upload};
 
@@ -42,7 +42,7 @@ fn what_cannot_be_given_is_refused_before_it_is_sent() {
         assert_eq!(refused(&other), WireError::User(user.to_owned()));
     }
     let mut upload = upload(b"a", "/tmp/a");
-    let Body::Upload { mode, .. } = &mut upload.body else { unreachable!() };
+    let Body::Upload(File { mode, .. }) = &mut upload.body else { unreachable!() };
     *mode = Some("u+x".to_owned());
     assert!(matches!(refused(&upload), WireError::Mode(_)));
     let long = script(&format!("echo {}\0", "x".repeat(100_000)));

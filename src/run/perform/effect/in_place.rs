@@ -8,7 +8,6 @@
 use crate::inventory::HostName;
 use crate::plan::{Effect, Target, Work};
 use crate::run::perform::Task;
-use crate::run::render;
 use crate::transport::{Body, Exit, Transport as _};
 
 /// Why an upload is not sent, or is known to be done.
@@ -28,21 +27,14 @@ impl Task<'_, '_, '_> {
 
     /// Whether the file of an upload is on a host as the upload would leave it.
     pub(super) async fn is_in_place(&self, effect: &Effect, on: &HostName) -> bool {
-        let run = self.live.run;
         if !matches!(effect.command.work, Work::Upload(_)) {
             return false;
         }
-        let Some(host) = run.plan.inventory.host(on) else {
+        let Ok((host, mut command)) = self.command(effect, on) else {
             return false;
         };
-        let step = format!("{}/{}", run.plan.plan.name, self.step.path);
-        let Ok(mut command) =
-            render::command(&effect.command, &self.names, self.host, host, run.plan, step)
-        else {
-            return false;
-        };
-        if let Body::Upload { content, secret, to, mode, owner } = command.body {
-            command.body = Body::Compare { content, secret, to, mode, owner };
+        if let Body::Upload(file) = command.body {
+            command.body = Body::Compare(file);
             let seen = self.guard.look(host, &command).await;
             return seen.is_ok_and(|output| {
                 output.exit == Exit::Code(0) && output.stdout.trim_ascii() == b"same"

@@ -32,7 +32,7 @@ impl Driver {
     #[track_caller]
     fn run(&mut self, host: &str, line: &str) -> Answer {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        self.act(host, Act::Run(&argv), None)
+        self.act(host, Act::run(&argv), None)
     }
 
     #[track_caller]
@@ -225,10 +225,10 @@ fn a_new_configuration_is_kept_tried_and_put_back() {
     let readers = "doveadm -f tab process status config";
     let before = cluster.run("backend1", readers).stdout;
 
-    cluster.act("backend1", Act::Upload(path), None);
+    cluster.act("backend1", Act::Upload(Some(path)), None);
     assert_eq!(cluster.exit("backend1", &same), 1);
     assert_eq!(cluster.exit("backend1", "doveconf -n"), 0);
-    cluster.act("backend1", Act::Upload(path), Some("bad_file"));
+    cluster.act("backend1", Act::Upload(Some(path)), Some("bad_file"));
     assert_eq!(cluster.exit("backend1", "doveconf -n"), 89);
     assert_eq!(cluster.exit("backend1", "doveadm reload"), 0, "its exit does not tell");
     assert_eq!(cluster.run("backend1", readers).stdout, before);
@@ -244,7 +244,7 @@ fn known_faults_answer_in_place_of_the_cases() {
     let mut cluster = Driver::new();
     let argv: Vec<String> =
         "doveadm director update 198.51.100.1 0".split(' ').map(str::to_owned).collect();
-    let answer = cluster.act("director1", Act::Run(&argv), Some("ring_timeout"));
+    let answer = cluster.act("director1", Act::run(&argv), Some("ring_timeout"));
     assert_eq!(answer.exit, 75);
     assert_eq!(cluster.world.now(), start() + Duration::from_secs(30));
     assert_eq!(cluster.get("backend1", "vhosts"), 0, "it took effect all the same");
@@ -253,7 +253,7 @@ fn known_faults_answer_in_place_of_the_cases() {
     assert_eq!(answer.exit, 0);
     let error = cluster
         .world
-        .begin(&HostName::new("director1"), &Act::Run(&argv), Some("busy"))
+        .begin(&HostName::new("director1"), &Act::run(&argv), Some("busy"))
         .unwrap_err();
     assert!(error.to_string().contains("`ring_timeout`, `director_down`"), "{error}");
 }
@@ -262,7 +262,7 @@ fn known_faults_answer_in_place_of_the_cases() {
 fn a_command_that_never_ends_changes_nothing() {
     let mut cluster = Driver::new();
     let argv = ["systemctl", "stop", "dovecot"].map(str::to_owned);
-    let pending = cluster.world.begin(&HostName::new("backend1"), &Act::Run(&argv), None).unwrap();
+    let pending = cluster.world.begin(&HostName::new("backend1"), &Act::run(&argv), None).unwrap();
     assert_eq!(pending.takes(), Duration::from_secs(8));
     cluster.wait(MINUTE);
     drop(pending);
@@ -274,7 +274,7 @@ fn a_command_without_an_entry_is_an_error_that_names_the_nearest() {
     let cluster = Driver::new();
     let argv = ["systemctl", "restart", "dovecot"].map(str::to_owned);
     let error =
-        cluster.world.begin(&HostName::new("backend1"), &Act::Run(&argv), None).unwrap_err();
+        cluster.world.begin(&HostName::new("backend1"), &Act::run(&argv), None).unwrap_err();
     let told = "the model has no entry for `systemctl restart dovecot` on backends; the most similar \
                 is `systemctl start dovecot` (model.yaml:";
     assert!(error.to_string().starts_with(told), "{error}");
@@ -312,7 +312,7 @@ fn a_world_goes_on_from_paper_as_if_it_had_never_stopped() {
 fn hosts_outside_of_the_groups_and_odd_states_are_told() {
     let made = |host: Host| World::new(dovecot(), &[host], start()).unwrap_err();
     let error = made(host("web1", "web", "192.0.2.9", json!({})));
-    assert!(matches!(error, ModelError::WrongGroups { .. }));
+    assert!(matches!(error, ModelError::WrongGroups(_)));
     assert_eq!(
         error.to_string(),
         "web1 must be in exactly one of the model's groups (directors, backends), but is in none"

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{command, run, skipped};
-use planrun::transport::{Body, Exit};
+use planrun::transport::{Body, Exit, File};
 
 /// The user that attacks: `nobody`.
 const OTHER: u32 = 65534;
@@ -44,13 +44,13 @@ impl Site {
 
 /// Uploads, and returns the exit status and what was complained of.
 async fn upload(to: &Path, owner: Option<&str>) -> (Exit, String) {
-    let output = run(&command(Body::Upload {
+    let output = run(&command(Body::Upload(File {
         content: b"<h1>hello</h1>\n".as_slice().into(),
         secret: false,
         to: to.to_str().unwrap().to_owned(),
         mode: Some("0644".to_owned()),
         owner: owner.map(str::to_owned),
-    }))
+    })))
     .await
     .unwrap();
     (output.exit, String::from_utf8(output.stderr).unwrap())

@@ -11,7 +11,7 @@ use super::server::Server;
 use super::{argv, command, processes_of, script, transport};
 use crate::harness::{program, root};
 use planrun::inventory::Host;
-use planrun::transport::{AttemptId, Body, Command, Exit, Output, Transport};
+use planrun::transport::{AttemptId, Body, Command, Exit, File, Output, Transport};
 
 /// Login shells that are tried where they are installed.
 const LOGINS: [&str; 7] = ["dash", "bash", "busybox", "ksh", "zsh", "tcsh", "fish"];
@@ -131,15 +131,16 @@ async fn everything_arrives(server: &Server, host: &Host, name: &str) {
     let to = path.to_str().unwrap().to_owned();
     let (content, secret) = (std::sync::Arc::from(content), false);
     let (mode, owner) = (Some("0640".to_owned()), Some("nobody".to_owned()));
-    let compare = command(Body::Compare {
+    let compare = command(Body::Compare(File {
         content: std::sync::Arc::clone(&content),
         secret,
         to: to.clone(),
         mode: mode.clone(),
         owner: owner.clone(),
-    });
+    }));
     assert_eq!(look(host, &compare).await.stdout, b"other\n", "{name}");
-    let upload = Body::Upload { content: std::sync::Arc::clone(&content), secret, to, mode, owner };
+    let upload =
+        Body::Upload(File { content: std::sync::Arc::clone(&content), secret, to, mode, owner });
     let output = look(host, &command(upload)).await;
     assert_eq!(output, Output::new(Exit::Code(0), "", ""), "{name}");
     assert!(fs::read(&path).unwrap() == *content, "{name}: an upload changed");
