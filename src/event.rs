@@ -73,7 +73,6 @@ impl Event {
         }
     }
 
-    /// Returns the task that it is about.
     pub fn task(&self) -> Option<&TaskId> {
         match self {
             Self::Task { task, .. } => Some(task),

@@ -84,7 +84,6 @@ impl RunState {
         let _does_not_fit = self.apply(record);
     }
 
-    /// Returns the state of a task.
     pub fn task(&self, id: &TaskId) -> Option<&TaskState> {
         self.hosts.get(&id.host)?.task(&id.step)
     }

@@ -177,7 +177,6 @@ impl Model {
         &self.digest
     }
 
-    /// Returns the names of its groups.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.groups.keys().map(String::as_str)
     }

@@ -30,7 +30,6 @@
 
 pub mod answers;
 pub mod decide;
-mod exit_status;
 mod guard;
 pub mod locks;
 mod observe;
@@ -53,7 +52,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
-pub use self::exit_status::exit_status;
+pub use self::decide::verdict::exit_status;
 
 use crate::clock::Clock;
 use crate::event::{
@@ -407,9 +406,7 @@ impl<'r> Live<'r, '_> {
         let Given { task, asked_at, answer, reason, by, told } = given;
         let is_open = {
             let state = self.state.borrow();
-            let host = state.hosts.get(&task.host);
-            let asks = host.and_then(|host| host.task(&task.step));
-            asks.is_some_and(|asks| asks.asked_at == asked_at)
+            state.task(&task).is_some_and(|asks| asks.asked_at == asked_at)
                 && state.question(&task).is_some_and(|asked| asked.answers.contains(&answer))
         };
         let taken = if is_open {
@@ -440,7 +437,7 @@ impl<'r> Live<'r, '_> {
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
         let claims = &self.run.plan.plan.preflight;
         let names = perform::names(self, host, None);
-        let guard = Guard::new(self.run.transport, host);
+        let guard = Guard::new(self.run.transport, host, None);
         let verdict = match self.reach(host, &names, &guard).await {
             Err(error) => PreflightVerdict::NoAnswer(error),
             Ok(()) if claims.is_empty() => PreflightVerdict::Reached,

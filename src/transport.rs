@@ -330,7 +330,6 @@ impl TransportError {
         }
     }
 
-    /// Returns the host it is about.
     pub fn host(&self) -> &HostName {
         match self {
             Self::Unreachable { host, .. }

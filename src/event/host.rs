@@ -70,7 +70,6 @@ impl HostEvent {
         Self::Blocked { why: error.on(host), quarantined, locked }.of(host)
     }
 
-    /// Makes an event of a host.
     pub fn of(self, host: &HostName) -> Event {
         Event::Host { host: host.clone(), event: self }
     }

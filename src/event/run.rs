@@ -70,7 +70,6 @@ pub struct RunPlanned {
     pub plan_text: String,
     /// SHA-256 of the plan's text, in hex.
     pub plan_digest: String,
-    /// The inventory as it was.
     pub inventory: Inventory,
     /// The hosts of the run, in its order.
     pub hosts: Vec<HostName>,
@@ -124,7 +123,6 @@ pub struct Outline {
     pub steps: Vec<OutlineStep>,
 }
 
-/// A step in an [`Outline`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutlineStep {
     pub path: StepPath,

@@ -91,7 +91,6 @@ pub enum TaskEvent {
 }
 
 impl TaskEvent {
-    /// Makes an event of a task.
     pub fn of(self, task: &TaskId) -> Event {
         Event::Task { task: task.clone(), event: self }
     }
@@ -101,7 +100,6 @@ impl TaskEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It ran and ended.
     Ended {
         exit: Exit,
         /// Its standard output, as text.
@@ -227,9 +225,7 @@ impl Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
-    /// To answer a question.
     Answer {
-        /// The task that asks.
         task: TaskId,
         /// The number of the event with the question: a later one at the same task is another.
         asked_at: u64,

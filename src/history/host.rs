@@ -203,7 +203,6 @@ impl HostState {
         Ok(())
     }
 
-    /// Starts the parts of a block again.
     fn start_again(&mut self, parts: &[StepPath]) {
         for path in parts {
             if let Some(part) = self.tasks.get_mut(path) {
@@ -235,7 +234,6 @@ impl HostState {
         self.last_preflight.as_ref().or(self.preflight.as_ref())
     }
 
-    /// Returns the state of a task.
     pub fn task(&self, path: &StepPath) -> Option<&TaskState> {
         self.tasks.get(path)
     }

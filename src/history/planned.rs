@@ -16,7 +16,6 @@ use crate::task::StepPath;
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
     pub plan: String,
-    /// What the plan is for.
     pub summary: Option<String>,
     /// The plan's path as the user named it.
     pub plan_path: String,

@@ -73,7 +73,6 @@ impl HostState {
         matches!(self.status, HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed)
     }
 
-    /// Whether a rollback can start on it.
     pub fn rollback_can_start(&self) -> bool {
         self.is_forward() && self.no_return.is_none()
     }

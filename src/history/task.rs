@@ -32,7 +32,6 @@ pub struct TaskState {
     pub delay: Duration,
     /// Whether it was started again in a later attempt of a block around it.
     pub is_again: bool,
-    /// The attempts at it.
     pub attempts: Vec<AttemptState>,
     /// How many of them do not count: they came before an answer like `retry`, or before the
     /// present attempt of a block around.

@@ -1,6 +1,7 @@
 //! What can go wrong with a command of a model host.
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum FaultKind {
     /// The command exits with 1 and does nothing.
     Refused,
@@ -13,6 +14,7 @@ pub enum FaultKind {
     /// The host cannot be reached from now on.
     HostGone,
     /// A fault that the model defines for the command; commands without it are not affected.
+    #[strum(disabled)]
     Known(String),
 }
 
@@ -22,13 +24,6 @@ impl FaultKind {
 
     /// Returns the fault of a name; names that are not general are the model's.
     pub fn from_word(word: &str) -> Self {
-        match word {
-            "refused" => Self::Refused,
-            "cut_before" => Self::CutBefore,
-            "cut_after" => Self::CutAfter,
-            "hangs" => Self::Hangs,
-            "host_gone" => Self::HostGone,
-            known => Self::Known(known.to_owned()),
-        }
+        word.parse().unwrap_or_else(|_| Self::Known(word.to_owned()))
     }
 }

@@ -86,6 +86,10 @@ impl Roster {
         }
     }
 
+    pub(super) fn group_of(&self, host: usize) -> &Arc<Group> {
+        self.model.group(self.hosts[host].group)
+    }
+
     pub(super) fn entry(&self, source: Source) -> Result<&Entry, ModelError> {
         let group = self.model.groups.get_index(source.group);
         group.and_then(|(_, group)| group.entries.get(source.entry)).ok_or_else(foreign)

@@ -86,7 +86,6 @@ impl<'a> Declared<'a> {
     }
 }
 
-/// The state of lowering.
 struct Lowering<'a> {
     sources: &'a Sources,
     path: &'a str,

@@ -8,15 +8,15 @@ use std::sync::{Arc, OnceLock};
 use minijinja::Value;
 use minijinja::value::Object;
 
+use crate::model::hosts::Roster;
 use crate::model::pattern::Captures;
-use crate::model::{Group, ModelError, Slot};
+use crate::model::{ModelError, Slot};
 
 /// A host, as an expression reads it.
 #[derive(Debug)]
 pub(super) struct View {
-    group: Arc<Group>,
-    name: Value,
-    address: Value,
+    roster: Arc<Roster>,
+    host: usize,
     state: Arc<Vec<Value>>,
     derived: Box<[OnceLock<Value>]>,
 }
@@ -35,19 +35,9 @@ pub(super) struct CommandScope {
 }
 
 impl View {
-    pub(super) fn new(
-        group: &Arc<Group>,
-        name: &Value,
-        address: &Value,
-        state: &Arc<Vec<Value>>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            name: name.clone(),
-            address: address.clone(),
-            state: Arc::clone(state),
-            derived: group.derived.iter().map(|_| OnceLock::new()).collect(),
-            group: Arc::clone(group),
-        })
+    pub(super) fn new(roster: &Arc<Roster>, host: usize, state: &Arc<Vec<Value>>) -> Arc<Self> {
+        let derived = roster.group_of(host).derived.iter().map(|_| OnceLock::new()).collect();
+        Arc::new(Self { roster: Arc::clone(roster), host, state: Arc::clone(state), derived })
     }
 
     /// Returns a state or derived value.
@@ -60,7 +50,7 @@ impl View {
                 }
                 // A derived value never depends on itself: lowering has checked this.
                 let scope = Value::from_dyn_object(Arc::clone(self));
-                let value = self.group.derived[number].eval(&scope)?;
+                let value = self.roster.group_of(self.host).derived[number].eval(&scope)?;
                 Ok(self.derived[number].get_or_init(|| value).clone())
             }
         }
@@ -74,10 +64,10 @@ impl Object for View {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         match key {
-            "name" => Some(self.name.clone()),
-            "address" => Some(self.address.clone()),
+            "name" => Some(self.roster.hosts[self.host].shown_name.clone()),
+            "address" => Some(self.roster.hosts[self.host].shown_address.clone()),
             _ => {
-                let slot = *self.group.slots.get(key)?;
+                let slot = *self.roster.group_of(self.host).slots.get(key)?;
                 Some(self.read(slot).unwrap_or_else(|error| invalid(&error)))
             }
         }

@@ -51,7 +51,7 @@ impl World {
     fn snapshot_of(&self, hosts: impl IntoIterator<Item = usize>) -> Snapshot {
         let hosts = hosts.into_iter().map(|number| {
             let host = &self.hosts[number];
-            let names = self.group_of(number).state.keys();
+            let names = self.roster.group_of(number).state.keys();
             let saved = SavedHost {
                 state: names.cloned().zip(host.state.iter().cloned()).collect(),
                 rules: host.rules.clone(),
@@ -69,7 +69,7 @@ impl World {
         let mut restored = Vec::new();
         for (name, saved) in snapshot.hosts {
             let number = self.index(&name)?;
-            let group = self.group_of(number);
+            let group = self.roster.group_of(number);
             let same = saved.state.len() == group.state.len()
                 && saved.state.keys().eq(group.state.keys())
                 && saved.rules.len() == group.rules.len()

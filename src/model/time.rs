@@ -58,7 +58,7 @@ impl World {
             return self.arm(host);
         };
         state.rules[number] = None;
-        let rule = &roster.model.group(roster.hosts[host].group).rules[number];
+        let rule = &roster.group_of(host).rules[number];
         let values = values_of(&rule.becomes, &Value::from_dyn_object(self.view(host)))?;
         self.set_values(host, values)
     }
@@ -82,7 +82,7 @@ impl World {
     /// Updates the active rules of a host: a rule counts from the time its condition became true.
     pub(super) fn arm(&mut self, host: usize) -> Result<(), ModelError> {
         let roster = Arc::clone(&self.roster);
-        let rules = &roster.model.group(roster.hosts[host].group).rules;
+        let rules = &roster.group_of(host).rules;
         if !rules.is_empty() {
             let scope = Value::from_dyn_object(self.view(host));
             for (number, rule) in rules.iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::model::hosts::{Roster, given_state};
 use crate::model::pattern::Captures;
 use crate::model::scope::{CommandScope, View};
 use crate::model::state::{HostState, Later, Source, Which, plus};
-use crate::model::{Act, Change, Entry, Group, Model, ModelError, Printed};
+use crate::model::{Act, Change, Entry, Model, ModelError, Printed};
 
 /// The hosts of a model at a time. A clone is cheap: hosts share their state until it changes.
 #[derive(Clone, Debug)]
@@ -162,7 +162,7 @@ impl World {
 
     pub fn get(&self, host: &HostName, name: &str) -> Result<serde_json::Value, ModelError> {
         let number = self.index(host)?;
-        let group = self.group_of(number);
+        let group = self.roster.group_of(number);
         let slot = group.slots.get(name).ok_or_else(|| group.unknown_state(host, name))?;
         let value = self.view(number).read(*slot)?;
         serde_json::to_value(value).map_err(|error| ModelError::Saved(error.to_string()))
@@ -176,7 +176,7 @@ impl World {
         value: serde_json::Value,
     ) -> Result<(), ModelError> {
         let number = self.index(host)?;
-        let group = Arc::clone(self.group_of(number));
+        let group = Arc::clone(self.roster.group_of(number));
         let (slot, value) = given_state(&group, host, name, value)?;
         self.touched.insert(number);
         self.set_values(number, vec![(slot, value)])
@@ -191,10 +191,6 @@ impl World {
         let found = self.roster.by_name.get(host);
         let unknown = || ModelError::Impossible(format!("{host} is not a host of the model"));
         found.copied().ok_or_else(unknown)
-    }
-
-    pub(super) fn group_of(&self, host: usize) -> &Arc<Group> {
-        self.roster.model.group(self.roster.hosts[host].group)
     }
 
     fn case(
@@ -220,13 +216,7 @@ impl World {
     }
 
     pub(super) fn view(&self, host: usize) -> Arc<View> {
-        let member = &self.roster.hosts[host];
-        View::new(
-            self.group_of(host),
-            &member.shown_name,
-            &member.shown_address,
-            &self.hosts[host].state,
-        )
+        View::new(&self.roster, host, &self.hosts[host].state)
     }
 
     pub(super) fn scope(

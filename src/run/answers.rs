@@ -12,7 +12,6 @@ use crate::task::TaskId;
 /// An answer, and the sender that waits for its result.
 #[derive(Debug)]
 pub struct Given {
-    /// The task that asks.
     pub task: TaskId,
     /// The number of the event with the question.
     pub asked_at: u64,
@@ -38,7 +37,6 @@ impl Answers {
         self.notify.notify_waiters();
     }
 
-    /// Takes the next one.
     pub(super) fn take(&self) -> Option<Given> {
         self.waiting.borrow_mut().pop_front()
     }

@@ -54,9 +54,7 @@ const PREFLIGHT_WIDTH: usize = 20;
 pub enum Decision<'p> {
     /// This follows from what is known: record it.
     Record(Event),
-    /// Run the preflight of a host.
     Preflight(HostName),
-    /// Work on a step on a host.
     Perform(HostName, StepRef<'p>),
     /// Find out whether what was sent for a step still runs, before the host is rolled back.
     Settle(HostName, StepRef<'p>),

@@ -40,14 +40,13 @@ struct Ahead {
 }
 
 impl<'a> Guard<'a> {
-    pub(super) fn new(transport: &'a dyn Transport, host: &'a HostName) -> Self {
+    pub(super) fn new(
+        transport: &'a dyn Transport,
+        host: &'a HostName,
+        longest: Option<Duration>,
+    ) -> Self {
         let (met, ahead) = (RefCell::new(None), RefCell::default());
-        Self { transport, host, longest: None, met, ahead }
-    }
-
-    /// Bounds how long connecting to a host may take.
-    pub(super) fn connecting_within(self, longest: Option<Duration>) -> Self {
-        Self { longest, ..self }
+        Self { transport, host, longest, met, ahead }
     }
 
     /// Returns how long connecting to a host may take; `None` if its own time applies.

@@ -28,7 +28,6 @@ pub(super) struct Observer<'a> {
     pub(super) plan: &'a ResolvedPlan,
     /// How hosts are reached.
     pub(super) transport: &'a dyn Transport,
-    /// The host that is worked on.
     pub(super) host: &'a HostName,
     /// What its templates see.
     pub(super) names: &'a Names,

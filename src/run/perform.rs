@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::event::{
     Answer, HostEvent, JournalError, Question, Reason, TaskEvent, TaskStatus, Truth,
 };
-use crate::history::TaskState;
+use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
 use crate::plan::{Action, Check, Deferred, Step};
 use crate::run::guard::Guard;
@@ -77,7 +77,7 @@ pub(super) async fn perform<'r>(
     at: StepRef<'r>,
 ) -> Result<(), JournalError> {
     let bound = patience::bound(&live.run.plan.plan, at);
-    let guard = Guard::new(live.run.transport, host).connecting_within(bound);
+    let guard = Guard::new(live.run.transport, host, bound);
     let task = Task::at(live, host, at, &guard);
     let conclusion = task.work().await?;
     task.note_spent().await?;
@@ -106,9 +106,11 @@ impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
 
 impl Task<'_, '_, '_> {
     fn state(&self) -> TaskState {
-        let state = self.live.state.borrow();
-        let host = state.hosts.get(self.host);
-        host.and_then(|host| host.task(&self.id.step)).cloned().unwrap_or_default()
+        self.live.state.borrow().task(&self.id).cloned().unwrap_or_default()
+    }
+
+    fn host_is(&self, is: impl FnOnce(&HostState) -> bool) -> bool {
+        self.live.state.borrow().hosts.get(self.host).is_some_and(is)
     }
 
     fn is_begun(&self) -> bool {
@@ -164,9 +166,7 @@ impl Task<'_, '_, '_> {
     }
 
     fn may_stop(&self) -> bool {
-        let state = self.live.state.borrow();
-        let host = state.hosts.get(self.host);
-        !host.is_some_and(|host| decide::inside_uninterruptible(self.live.run.plan, host))
+        !self.host_is(|host| decide::inside_uninterruptible(self.live.run.plan, host))
     }
 
     /// Sleeps; true if the run was asked to stop meanwhile and that is honoured here.
@@ -263,31 +263,25 @@ impl Task<'_, '_, '_> {
     fn answered(&self) -> Option<Conclusion> {
         let state = self.state();
         let (answer, reason) = state.answer?;
-        let mut why = state.why.unwrap_or_default();
-        let said = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-        let mut end = |status, words: &str| {
-            let answered = format!("{words} by operator{said}");
-            why.text = match why.text.as_str() {
-                "" => answered,
-                text => format!("{text}; {answered}"),
-            };
-            Some(TaskEnd::with(status, why.clone()))
+        let (status, words) = match answer {
+            Answer::Approve => (TaskStatus::Unchanged, "approved"),
+            Answer::Continue => (TaskStatus::Unchanged, "continued"),
+            Answer::Skip => (TaskStatus::Skipped, "skipped"),
+            Answer::Done => (TaskStatus::Changed, "marked as done"),
+            Answer::Fail => (TaskStatus::Failed, "failed"),
+            Answer::Reject => (TaskStatus::Failed, "rejected"),
+            Answer::Wait | Answer::Retry | Answer::NotDone => return None,
         };
-        match answer {
-            Answer::Approve => end(TaskStatus::Unchanged, "approved"),
-            Answer::Continue => end(TaskStatus::Unchanged, "continued"),
-            Answer::Skip => end(TaskStatus::Skipped, "skipped"),
-            Answer::Done => end(TaskStatus::Changed, "marked as done"),
-            Answer::Fail => match end(TaskStatus::Failed, "failed")? {
-                Conclusion::Ended(end) => {
-                    let result = self.failed_result(self.recorded_output().as_ref());
-                    Some(Conclusion::Ended(TaskEnd { result, ..end }))
-                }
-                conclusion => Some(conclusion),
-            },
-            Answer::Reject => end(TaskStatus::Failed, "rejected"),
-            Answer::Wait | Answer::Retry | Answer::NotDone => None,
-        }
+        let said = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        let answered = format!("{words} by operator{said}");
+        let mut why = state.why.unwrap_or_default();
+        why.text = match why.text.as_str() {
+            "" => answered,
+            text => format!("{text}; {answered}"),
+        };
+        let output = self.recorded_output().filter(|_| answer == Answer::Fail);
+        let result = self.failed_result(output.as_ref());
+        Some(Conclusion::Ended(TaskEnd { status, why: Some(why), result }))
     }
 
     /// Ends a task that failed, or asks the operator if the plan says so. If the run stops, nothing
@@ -306,10 +300,8 @@ impl Task<'_, '_, '_> {
 
     /// Whether a failure here leads to a question, and one may be asked.
     fn asks_on_failure(&self) -> bool {
-        let state = self.live.state.borrow();
-        let host = state.hosts.get(self.host);
-        self.may_stop()
-            && host.is_some_and(|host| decide::asks_on_failure(self.live.run.plan, host, self.at))
+        let plan = self.live.run.plan;
+        self.may_stop() && self.host_is(|host| decide::asks_on_failure(plan, host, self.at))
     }
 
     /// Records the result of the work, or what keeps the run from its host.

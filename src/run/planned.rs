@@ -133,24 +133,21 @@ pub fn outline(plan: &Plan) -> Outline {
 
 fn list(all: &[Step], parent: Option<&StepPath>, handler: bool, steps: &mut Vec<OutlineStep>) {
     for step in all {
-        one(step, parent, handler, steps);
-    }
-}
-
-fn one(step: &Step, parent: Option<&StepPath>, handler: bool, steps: &mut Vec<OutlineStep>) {
-    steps.push(OutlineStep {
-        path: step.path.clone(),
-        parent: parent.cloned(),
-        title: step.title.clone(),
-        action: step.action_word().to_owned(),
-        handler,
-    });
-    if let Action::Block { steps: parts, rescue } = &step.action {
-        list(parts, Some(&step.path), handler, steps);
-        list(rescue, Some(&step.path), handler, steps);
-    }
-    if let Rollback::Handler(way_back) = &step.rollback {
-        one(way_back, Some(&step.path), true, steps);
+        steps.push(OutlineStep {
+            path: step.path.clone(),
+            parent: parent.cloned(),
+            title: step.title.clone(),
+            action: step.action_word().to_owned(),
+            handler,
+        });
+        let own = Some(&step.path);
+        if let Action::Block { steps: parts, rescue } = &step.action {
+            list(parts, own, handler, steps);
+            list(rescue, own, handler, steps);
+        }
+        if let Rollback::Handler(way_back) = &step.rollback {
+            list(std::slice::from_ref(way_back), own, true, steps);
+        }
     }
 }
 

@@ -41,7 +41,6 @@ impl Queue {
         self.records.borrow().is_empty()
     }
 
-    /// Returns all records.
     pub(super) fn take(&self) -> Vec<Record> {
         self.records.take()
     }

@@ -61,7 +61,6 @@ impl<'p> StepRef<'p> {
         blocks
     }
 
-    /// Returns the path of its task.
     pub fn path(&self) -> StepPath {
         match self.item {
             Some(item) => self.step.path.at_item(&item.of.path, item.number),
@@ -69,7 +68,6 @@ impl<'p> StepRef<'p> {
         }
     }
 
-    /// Returns its task on a host.
     pub fn on(&self, host: &HostName) -> TaskId {
         TaskId { host: host.clone(), step: self.path() }
     }

@@ -36,7 +36,7 @@ use self::lines::Lines;
 use self::refusal::{NO_STATUS, refused, refused_user, words};
 pub(super) use self::streams::signal_name;
 use self::streams::{Streams, exit_of, keep_some};
-use super::wire::{Wire, prefix};
+use super::wire::{Wire, made_at, prefix};
 use super::{Command, Exit, Output, Recovered, TransportError};
 use crate::inventory::HostName;
 use crate::quote;
@@ -133,7 +133,6 @@ impl Answer {
         }
     }
 
-    /// Takes bytes of a stream.
     pub fn take(&mut self, stream: Stream, bytes: &[u8]) {
         self.is_touched = true;
         let mut rest = bytes;
@@ -424,11 +423,7 @@ fn how(closing: &Closing) -> String {
 }
 
 /// Whether a memory of attempts existed at a time. Its name is the number of the session that made
-/// it, which contains the time, by the clock of the machine that planrun ran on.
+/// it.
 fn is_older(memory: &str, than: Timestamp) -> bool {
-    let made = uuid::Uuid::try_parse(memory).ok().and_then(|number| number.get_timestamp());
-    made.is_some_and(|made| {
-        let millis = i128::from(made.to_unix().0) * 1000 + i128::from(made.to_unix().1 / 1_000_000);
-        millis <= i128::from(than.as_millisecond())
-    })
+    made_at(memory).is_some_and(|made| i128::from(made) <= i128::from(than.as_millisecond()))
 }

@@ -37,7 +37,7 @@ const READY: Duration = Duration::from_secs(30);
 pub struct LocalTransport {
     login: Option<String>,
     grace: Duration,
-    idle: RefCell<Vec<LocalSession>>,
+    idle: RefCell<Vec<(LocalSession, Group)>>,
     fences: Fences,
 }
 
@@ -72,18 +72,17 @@ impl LocalTransport {
         }
         loop {
             let idle = self.idle.borrow_mut().pop();
-            let idle = idle.and_then(|mut idle| idle.session.is_alive().then_some(idle));
+            let idle = idle.and_then(|mut idle| idle.0.is_alive().then_some(idle));
             let is_used = idle.is_some();
-            let mut session = match idle {
-                Some(session) => session,
+            let (session, mut group) = match idle {
+                Some(idle) => idle,
                 None => start(host).await?,
             };
-            session.group.1 = true;
-            let LocalSession { session, mut group } = session;
+            group.1 = true;
             let (closing, answer, session) = session.serve(wire).await;
             group.1 = false;
             if let Some(session) = session {
-                self.idle.borrow_mut().push(LocalSession { session, group });
+                self.idle.borrow_mut().push((session, group));
             } else if is_used && wire.is_repeatable && answer.is_untouched() {
                 continue;
             }
@@ -96,20 +95,15 @@ fn impossible(host: &Host, why: String) -> TransportError {
     TransportError::Impossible { host: host.name.clone(), why }
 }
 
-/// A session of this machine.
-#[derive(Debug)]
-struct LocalSession {
-    session: Session<Streams, Input>,
-    group: Group,
-}
+type LocalSession = Session<Streams, Input>;
 
-async fn start(host: &Host) -> Result<LocalSession, TransportError> {
+async fn start(host: &Host) -> Result<(LocalSession, Group), TransportError> {
     let failed = |error| impossible(host, format!("cannot start a process: {error}"));
     let mut shell = process("/bin/sh");
     shell.args(["-c", LOGIN]);
     let (streams, input, pid) = Streams::of(shell).map_err(failed)?;
     match Session::start(streams, input, READY, &Privilege::default()).await {
-        Ok(session) => Ok(LocalSession { session, group: Group(pid, false) }),
+        Ok(session) => Ok((session, Group(pid, false))),
         Err((closing, greeting)) => Err(greeting.failure(&host.name, &closing)),
     }
 }
@@ -131,9 +125,9 @@ impl Transport for LocalTransport {
             }
             Request::Recorded(id) => {
                 let idle = self.idle.borrow_mut().pop();
-                if let Some(mut idle) = idle {
-                    idle.session.forget(std::slice::from_ref(id)).await;
-                    self.idle.borrow_mut().push(idle);
+                if let Some((mut session, group)) = idle {
+                    session.forget(std::slice::from_ref(id)).await;
+                    self.idle.borrow_mut().push((session, group));
                 }
             }
             _ => {

@@ -80,7 +80,6 @@ pub enum LockReply {
     },
     /// No one has it.
     Free,
-    /// It was released.
     Released,
     /// Another one has it.
     Held(Found),
@@ -90,12 +89,9 @@ pub enum LockReply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fence {
     id: String,
-    epoch: u64,
     boot: Option<String>,
-    /// The file on the host.
-    file: String,
-    /// The number of its owner; `-` if that is the login user.
-    owner: String,
+    /// The words that an attempt carries.
+    pub(super) words: String,
 }
 
 /// The locks that a transport has taken.
@@ -128,13 +124,10 @@ impl Fences {
                     let why = "it answers a request for its lock with other words".to_owned();
                     return Err(TransportError::Impossible { host, why });
                 };
-                let fence = Fence {
-                    id: holder.id.clone(),
-                    epoch: holder.epoch,
-                    boot: boot_of(boot),
-                    file: file.to_owned(),
-                    owner: owner.to_owned(),
-                };
+                // The owner of the file is a number; `-` if that is the login user.
+                let Holder { id, epoch, .. } = holder;
+                let words = format!("{file} {id} {epoch} {owner}");
+                let fence = Fence { id: id.clone(), boot: boot_of(boot), words };
                 self.0.borrow_mut().insert(host, fence);
                 Ok(LockReply::Taken { is_kept: is == "kept", boot: boot_of(boot) })
             }
@@ -160,11 +153,6 @@ impl Fences {
 }
 
 impl Fence {
-    /// Returns the words that an attempt carries.
-    pub(super) fn words(&self) -> String {
-        format!("{} {} {} {}", self.file, self.id, self.epoch, self.owner)
-    }
-
     /// Interprets why an attempt was not started: the lock was lost.
     pub(super) fn lost(&self, host: HostName, line: &str) -> TransportError {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -258,17 +246,11 @@ fn boot_of(word: &str) -> Option<String> {
 
 /// Returns a text as one word without a meaning for a shell.
 fn coded(text: &str) -> String {
-    let mut word = String::new();
-    for byte in text.bytes() {
-        if word.len() + 3 > MAX_WORD {
-            break;
-        }
-        if byte.is_ascii_alphanumeric() || b"@._:+-".contains(&byte) {
-            word.push(char::from(byte));
-        } else {
-            word.push('%');
-            word.push_str(&hex::encode([byte]));
-        }
+    let mut word = quote::percent(text.as_bytes(), "@._:+-", false);
+    if word.len() > MAX_WORD {
+        // A code is kept as a whole.
+        let code = word[..MAX_WORD].rfind('%').filter(|code| code + 3 > MAX_WORD);
+        word.truncate(code.unwrap_or(MAX_WORD));
     }
     if word.is_empty() { "%".to_owned() } else { word }
 }

@@ -14,7 +14,7 @@ mod fault;
 mod memory;
 mod saved;
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use crate::inventory::{Host, HostName};
 use crate::model::{Act, Answer, Model, ModelError, Pending, World};
 use crate::transport::model::fault::{Occasion, Scripted};
 use crate::transport::model::memory::{Memory, Running};
-use crate::transport::model::saved::SavedWorld;
+use crate::transport::model::saved::{Line, SavedWorld};
 use crate::transport::{
     AttemptId, Body, Command, Exit, MAX_OUTPUT, Output, Recovered, Reply, Request, Transport,
     TransportError,
@@ -66,7 +66,7 @@ impl ModelTransport {
         let (world, memory, saved) = match saved {
             Some(path) => {
                 let (world, attempts, saved) = SavedWorld::open(path, model, hosts, clock.now())?;
-                (world, Memory::of(&attempts), Some(RefCell::new(saved)))
+                (world, Memory::of(attempts), Some(RefCell::new(saved)))
             }
             None => (World::new(model, hosts, clock.now())?, Memory::default(), None),
         };
@@ -93,10 +93,7 @@ impl ModelTransport {
 
     /// Returns the world as it is now.
     pub fn world(&self) -> Result<World, ModelError> {
-        self.catch_up()?;
-        let mut world = self.world.borrow_mut();
-        world.advance_to(self.clock.now())?;
-        Ok(world.clone())
+        Ok(self.present()?.clone())
     }
 
     /// Sets a value of a host's state.
@@ -116,9 +113,7 @@ impl ModelTransport {
         let Some(saved) = &self.saved else {
             return Ok(());
         };
-        let mut world = self.world.borrow_mut();
-        world.advance_to(self.clock.now())?;
-        saved.borrow_mut().append(&world.changes())
+        saved.borrow_mut().append(&self.present()?.changes())
     }
 
     async fn perform(
@@ -130,7 +125,8 @@ impl ModelTransport {
         let impossible = |error: ModelError| impossible(host, &error);
         self.is_there(host)?;
         let act = act_of(command);
-        let mut pending = self.begin(host, &act, None).map_err(impossible)?;
+        let begin = |fault| self.present()?.begin(&host.name, &act, fault);
+        let mut pending = begin(None).map_err(impossible)?;
         let fault = self.scripted(host, command, attempt.is_some(), &act, &pending);
         let _mark = match attempt {
             Some(id) if fault != Some(FaultKind::HostGone) => {
@@ -145,7 +141,7 @@ impl ModelTransport {
         match fault {
             None => {}
             Some(FaultKind::Known(name)) => {
-                pending = self.begin(host, &act, Some(&name)).map_err(impossible)?;
+                pending = begin(Some(&name)).map_err(impossible)?;
             }
             Some(FaultKind::Refused) => {
                 return Ok(Output::new(Exit::Code(1), "", "refused, as scripted\n"));
@@ -177,7 +173,6 @@ impl ModelTransport {
         self.finish(host, &pending, attempt)
     }
 
-    /// Notes that an attempt starts.
     fn mark<'t>(
         &'t self,
         host: &Host,
@@ -198,22 +193,26 @@ impl ModelTransport {
     /// Keeps the id of an attempt in the file, before it takes effect.
     fn keep_attempt(&self, id: &AttemptId, started: bool) -> Result<(), ModelError> {
         match &self.saved {
-            Some(saved) => saved.borrow_mut().append_attempt(id, started),
+            Some(saved) => {
+                saved.borrow_mut().append(&Line::Attempt { attempt: id.clone(), started })
+            }
             None => Ok(()),
         }
     }
 
-    /// Lets commands take effect that no one waits for any more, and whose time has come.
-    fn catch_up(&self) -> Result<(), ModelError> {
+    /// Returns the world as it is now. Commands that no one waits for any more, and whose time has come, have
+    /// taken effect.
+    fn present(&self) -> Result<RefMut<'_, World>, ModelError> {
         let ended = self.memory.borrow_mut().take_ended(self.clock.now());
         let mut world = self.world.borrow_mut();
-        for Running { host, pending, ends, .. } in ended {
+        for Running { host, pending, ends } in ended {
             if !self.gone.borrow().contains(&host) {
                 world.advance_to(ends)?;
                 world.finish(&pending)?;
             }
         }
-        Ok(())
+        world.advance_to(self.clock.now())?;
+        Ok(world)
     }
 
     /// Returns the scripted fault that comes up here, if there is one.
@@ -247,18 +246,6 @@ impl ModelTransport {
         Ok(())
     }
 
-    fn begin(
-        &self,
-        host: &Host,
-        act: &Act<'_>,
-        fault: Option<&str>,
-    ) -> Result<Pending, ModelError> {
-        self.catch_up()?;
-        let mut world = self.world.borrow_mut();
-        world.advance_to(self.clock.now())?;
-        world.begin(&host.name, act, fault)
-    }
-
     /// Ends a command and keeps what it has changed, before the result is returned.
     fn finish(
         &self,
@@ -267,15 +254,11 @@ impl ModelTransport {
         attempt: Option<&AttemptId>,
     ) -> Result<Output, TransportError> {
         let impossible = |error: ModelError| impossible(host, &error);
-        self.catch_up().map_err(impossible)?;
         if let Some(id) = attempt {
             self.memory.borrow_mut().end(id);
         }
-        let answer = {
-            let mut world = self.world.borrow_mut();
-            world.advance_to(self.clock.now()).map_err(impossible)?;
-            world.finish(pending).map_err(impossible)?
-        };
+        let answer =
+            self.present().and_then(|mut world| world.finish(pending)).map_err(impossible)?;
         if self.saved.is_some() && self.world.borrow().has_changes() {
             // The command took effect, but the next process may not know it.
             self.save().map_err(|error| cut(host, &error.to_string()))?;
@@ -314,7 +297,7 @@ impl Transport for ModelTransport {
             Request::LogIn(_) => self.is_there(host).map(|()| Reply::Done),
             Request::Recover(id, _) => {
                 self.is_there(host)?;
-                self.catch_up().map_err(|error| impossible(host, &error))?;
+                self.present().map_err(|error| impossible(host, &error))?;
                 let recalled = self.memory.borrow().recall(id);
                 if let Some(recovered) = recalled {
                     return Ok(Reply::Recovered(recovered));

@@ -31,7 +31,6 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Asks this operator.
     pub fn of(operator: Rc<dyn Ask>) -> Self {
         Self { operator: Some(operator), ..Self::default() }
     }

@@ -15,7 +15,6 @@ use crate::transport::{Output, Recovered, Reply, Request, Transport, TransportEr
 pub struct Redacting<'a> {
     /// The transport that does the work.
     pub transport: &'a dyn Transport,
-    /// What is looked for.
     pub redactor: &'a Redactor,
 }
 

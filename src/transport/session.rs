@@ -25,7 +25,6 @@ const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
 /// What comes from a session.
 pub(super) enum Piece {
-    /// Bytes of a stream.
     Bytes(Stream, Vec<u8>),
     /// Its `sh` ended. The streams may still be on their way.
     Exit(Exit),

@@ -112,10 +112,14 @@ struct Node {
     recorded: RefCell<Vec<AttemptId>>,
 }
 
-/// What a command can run on.
-enum Room {
-    Idle(SshSession, u64),
-    New(Opened, u64),
+/// A session that a command has for itself.
+struct Held<'n> {
+    session: SshSession,
+    /// The number of its connection.
+    number: u64,
+    /// Whether it has served a command before.
+    is_used: bool,
+    _working: Working<'n>,
 }
 
 /// A command that has a channel.
@@ -173,10 +177,7 @@ impl SshTransport {
             return Ok((closing, answer));
         }
         loop {
-            let room = self.room(host, node).await?;
-            let _working = Working::new(node);
-            let is_used = matches!(room, Room::Idle(..));
-            let (mut session, number) = self.session(host, node, room).await?;
+            let Held { mut session, number, is_used, _working } = self.session(host, node).await?;
             session.forget(&node.recorded.take()).await;
             let (closing, answer, session) = session.serve(wire).await;
             if let Some(session) = session {
@@ -194,28 +195,9 @@ impl SshTransport {
             return self.connection(host, node).await.map(|_| ());
         }
         let _slot = node.slots.acquire().await.map_err(|_| closed(&host.name))?;
-        let room = self.room(host, node).await?;
-        let _working = Working::new(node);
-        let session = self.session(host, node, room).await?;
-        node.idle.borrow_mut().push(session);
+        let Held { session, number, .. } = self.session(host, node).await?;
+        node.idle.borrow_mut().push((session, number));
         Ok(())
-    }
-
-    /// Returns an idle session, or starts one.
-    async fn session(
-        &self,
-        host: &Host,
-        node: &Node,
-        room: Room,
-    ) -> Result<(SshSession, u64), TransportError> {
-        match room {
-            Room::Idle(session, number) => Ok((session, number)),
-            Room::New(channel, number) => {
-                let session = self.start(host, channel).await?;
-                node.prepared.set(true);
-                Ok((session, number))
-            }
-        }
     }
 
     /// Starts a session on a channel. Nothing was asked of one that is killed meanwhile: another one is
@@ -281,10 +263,10 @@ impl SshTransport {
         Ok(Privilege { method: link.become_method, password })
     }
 
-    /// Finds an idle session, or opens a channel for a new one. Nothing has been sent yet, so a dead
-    /// connection is replaced once. On a host without room for a channel a session is waited for, as long as
-    /// there are any; else it is asked again a few times.
-    async fn room(&self, host: &Host, node: &Node) -> Result<Room, TransportError> {
+    /// Finds an idle session, or starts a new one. Nothing has been sent yet, so a dead connection is
+    /// replaced once. On a host without room for a channel a session is waited for, as long as there are
+    /// any; else it is asked again a few times.
+    async fn session<'n>(&self, host: &Host, node: &'n Node) -> Result<Held<'n>, TransportError> {
         let mut refusals = 0;
         let mut replaced = false;
         loop {
@@ -292,7 +274,8 @@ impl SshTransport {
             node.idle.borrow_mut().retain(|(_, of)| *of == number);
             if let Some((mut session, _)) = node.idle.borrow_mut().pop() {
                 if session.is_alive() {
-                    return Ok(Room::Idle(session, number));
+                    let _working = Working::new(node);
+                    return Ok(Held { session, number, is_used: true, _working });
                 }
                 continue;
             }
@@ -300,7 +283,12 @@ impl SshTransport {
             let ended = node.ended.notified();
             let opened = timeout(patience, session::open(&client)).await;
             match opened {
-                Ok(Ok(channel)) => return Ok(Room::New(channel, number)),
+                Ok(Ok(channel)) => {
+                    let _working = Working::new(node);
+                    let session = self.start(host, channel).await?;
+                    node.prepared.set(true);
+                    return Ok(Held { session, number, is_used: false, _working });
+                }
                 Ok(Err(russh::Error::ChannelOpenFailure(_))) => {
                     if node.working.get() > 0 {
                         timeout(LOOK_AGAIN, ended).await.ok();

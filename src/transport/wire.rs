@@ -127,14 +127,14 @@ impl Wire {
         let sudo = command.r#become.clone().filter(|user| login != Some(user.as_str()));
         let user = user_word(sudo.as_deref())?;
         let id = attempt.map(name_of);
-        let (work, stdin) = work(command, &number)?;
+        let (argv, long, stdin) = work(command, &number)?;
         let mark = id.as_ref().unwrap_or(&number);
-        let start = start(command, mark, &work, &number)?;
+        let start = start(command, mark, long.as_deref(), &number)?;
         let time = command.timeout;
         let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
         let (seconds, millis) = (time.as_secs(), time.subsec_millis());
         let mut run = format!("{seconds}.{millis:03} {whole} {} {mark}", grace.as_secs());
-        for word in &work.argv {
+        for word in &argv {
             run.push(' ');
             run.push_str(&quote::shell(word)?);
         }
@@ -158,7 +158,7 @@ impl Wire {
                 let r#become = if sudo.is_some() { bare(BECOME) } else { String::new() };
                 let (records, functions, effect) = (bare(RECORDS), bare(RUN), bare(EFFECT));
                 let day = day_of(&number);
-                let words = fence.map(Fence::words).unwrap_or_default();
+                let words = fence.map_or("", |fence| fence.words.as_str());
                 let runner = format!(
                     "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4 pr_unbuffered=$5 pr_method=$6\n\
                      pr_number={number} pr_day={day} pr_prefix={prefix} pr_fence='{words}'\n\
@@ -202,7 +202,6 @@ impl Wire {
         Self::ask_for("ask", &name_of(attempt))
     }
 
-    /// Makes a request about the lock of a host.
     pub fn lock(host: &Host, request: &LockRequest) -> Result<Self, TransportError> {
         let (what, words) = request.words(host)?;
         Ok(Self::ask_for(what, &words))
@@ -275,9 +274,14 @@ pub fn session(privilege: &Privilege) -> Result<(String, String), NulError> {
 
 /// Returns the day on which a request was made, in days since 1970.
 fn day_of(number: &str) -> u64 {
-    let number = uuid::Uuid::try_parse(number).ok();
-    let made = number.and_then(|number| number.get_timestamp());
-    made.map_or(0, |made| made.to_unix().0 / (24 * 60 * 60))
+    made_at(number).map_or(0, |millis| millis / (24 * 60 * 60 * 1000))
+}
+
+/// Returns when a number was made, in milliseconds since 1970, by the clock of the machine that planrun
+/// ran on.
+pub(super) fn made_at(number: &str) -> Option<u64> {
+    let (seconds, nanos) = uuid::Uuid::try_parse(number).ok()?.get_timestamp()?.to_unix();
+    Some(seconds * 1000 + u64::from(nanos / 1_000_000))
 }
 
 /// Returns a script without comments and indentation, which only people need.
@@ -303,51 +307,39 @@ fn name_of(attempt: &AttemptId) -> String {
     hex::encode(Sha256::digest(&attempt.0))
 }
 
-/// The work itself: its arguments, and a script that is too long for one.
-struct Work {
-    argv: Vec<String>,
-    long: Option<String>,
-}
+/// The arguments of a command, a script that is too long for one, and what the command reads.
+type Work = (Vec<String>, Option<String>, Vec<u8>);
 
-impl From<Vec<String>> for Work {
-    fn from(argv: Vec<String>) -> Self {
-        Self { argv, long: None }
-    }
-}
-
-/// Returns the work of a command and what it reads.
-fn work(command: &Command, number: &str) -> Result<(Work, Vec<u8>), WireError> {
+fn work(command: &Command, number: &str) -> Result<Work, WireError> {
     let stdin = || command.stdin.clone().unwrap_or_default();
     match &command.body {
         Body::Argv(argv) => {
-            let program = argv.first().ok_or(WireError::Empty)?;
-            if program.is_empty() {
-                return Err(WireError::Empty);
-            }
+            let program = argv.first().filter(|program| !program.is_empty());
+            let program = program.ok_or(WireError::Empty)?;
             // `setsid` or `exec` would read it as an option, and not all know `--`.
             if program.starts_with('-') {
                 return Err(WireError::Program(program.clone()));
             }
-            Ok((argv.clone().into(), stdin()))
+            Ok((argv.clone(), None, stdin()))
         }
         Body::Script(script) => {
             let script = format!("set -eu\n{script}");
             if script.len() <= MAX_ARGUMENT {
-                return Ok((sh(&script, []).into(), stdin()));
+                return Ok((sh(&script, []), None, stdin()));
             }
             let argv = sh("pr_script=$(cat <&9) && exec 9<&- && eval \"$pr_script\"", []);
-            Ok((Work { argv, long: Some(script) }, stdin()))
+            Ok((argv, Some(script), stdin()))
         }
         Body::Upload(file) => {
             let [to, length, digest, mode, owner] = words_of(file)?;
             let new = if file.secret { "0600" } else { "0644" }.to_owned();
             let name = number.to_owned();
             let arguments = [bare(UPLOAD), to, length, digest, mode, owner, name, new];
-            Ok((sh("eval \"$1\"", arguments).into(), file.content.to_vec()))
+            Ok((sh("eval \"$1\"", arguments), None, file.content.to_vec()))
         }
         Body::Compare(file) => {
             let read = if file.secret { file.content.to_vec() } else { Vec::new() };
-            Ok((sh(&bare(COMPARE), words_of(file)?).into(), read))
+            Ok((sh(&bare(COMPARE), words_of(file)?), None, read))
         }
     }
 }
@@ -376,7 +368,12 @@ fn sh<const N: usize>(script: &str, arguments: [String; N]) -> Vec<String> {
 }
 
 /// Returns the function that takes the place of the last shell with the work.
-fn start(command: &Command, mark: &str, work: &Work, number: &str) -> Result<String, WireError> {
+fn start(
+    command: &Command,
+    mark: &str,
+    long: Option<&str>,
+    number: &str,
+) -> Result<String, WireError> {
     let mut lines = vec!["pr_start() {".to_owned()];
     if let Some(dir) = &command.dir {
         let dir = quote::shell(&pinned(dir))?;
@@ -391,7 +388,7 @@ fn start(command: &Command, mark: &str, work: &Work, number: &str) -> Result<Str
     }
     lines.push(format!("export PLANRUN_MARK={mark}"));
     let exec = "exec ${pr_setsid:+\"$pr_setsid\"} \"$@\"";
-    match &work.long {
+    match long {
         None => lines.push(exec.to_owned()),
         Some(script) => {
             quote::shell(script)?;

@@ -379,7 +379,7 @@ async fn child_dies() {
     let folder = Path::new(words[0]);
     let store = Store::open(&folder.join("state")).unwrap();
     let by = "test@here";
-    let (journal, plan, mut state, first) = if words[1] == "Apply" {
+    let (journal, plan, state, first) = if words[1] == "Apply" {
         let (plan, first) = new_run(folder, by);
         let journal = store.begin_new(Clock::Real.now(), by).unwrap();
         (journal, plan, RunState::default(), first)

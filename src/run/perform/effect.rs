@@ -95,7 +95,9 @@ impl Task<'_, '_, '_> {
                 Move::Stop => Some(Conclusion::Stopped),
                 Move::Settle => {
                     work.host_asked = true;
-                    work.output = self.settle_last().await?;
+                    if let Some(last) = self.state().attempts.last() {
+                        work.output = self.settle(last).await?;
+                    }
                     None
                 }
                 Move::Look => {

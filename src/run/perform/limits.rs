@@ -134,16 +134,14 @@ impl Task<'_, '_, '_> {
     async fn note_spent_of(&self, block: &StepPath, spent: Duration) -> Result<(), JournalError> {
         let whole = spent.as_nanos().div_ceil(1_000_000);
         let spent = Duration::from_millis(u64::try_from(whole).unwrap_or(u64::MAX));
-        let known = {
+        let task = TaskId { host: self.host.clone(), step: block.clone() };
+        let is_known = {
             let state = self.live.state.borrow();
-            let host = state.hosts.get(self.host);
-            let task = host.and_then(|host| host.task(block));
-            task.is_none_or(|task| task.status.is_some() || task.spent == spent)
+            state.task(&task).is_none_or(|task| task.status.is_some() || task.spent == spent)
         };
-        if known {
+        if is_known {
             return Ok(());
         }
-        let task = TaskId { host: self.host.clone(), step: block.clone() };
         self.live.note(TaskEvent::TimeSpent { spent }.of(&task)).await
     }
 }

@@ -5,7 +5,7 @@ use minijinja::value::Serde;
 
 use crate::history::HostState;
 use crate::inventory::HostName;
-use crate::plan::{Action, Rollback, Step};
+use crate::plan::{Action, Rollback};
 use crate::run::Live;
 use crate::run::step_ref::{Item, StepRef};
 use crate::template::{Names, parts_value};
@@ -33,7 +33,7 @@ pub(in crate::run) fn names(live: &Live<'_, '_>, host: &HostName, item: Option<I
     if let Some(id) = &item.of.id {
         names.remove(id);
     }
-    Results { known, item }.of(item.of.into(), &mut names);
+    add_results(known, StepRef { step: item.of, item: Some(item) }, &mut names);
     names
 }
 
@@ -62,28 +62,18 @@ fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Na
     names.clone()
 }
 
-struct Results<'a> {
-    known: &'a HostState,
-    item: Item<'a>,
-}
-
-impl Results<'_> {
-    /// Adds the results of a step and of all in it, at the item.
-    fn of(&self, at: StepRef<'_>, names: &mut Names) {
-        let step = at.step;
-        let here = StepRef { step, item: Some(self.item) };
-        if let Some(id) = &step.id
-            && let Some(task) = self.known.task(&here.path())
-            && let Some(result) = &task.result
-        {
-            names.insert(id.clone(), Value::from(Serde(result.clone())));
-        }
-        let mut add = |step: &Step| self.of(here.inner(step), names);
-        if let Action::Block { steps, rescue } = &step.action {
-            steps.iter().chain(rescue).for_each(&mut add);
-        }
-        if let Rollback::Handler(handler) = &step.rollback {
-            add(handler);
-        }
+/// Adds the results of a step and of all in it, at an item.
+fn add_results(known: &HostState, at: StepRef<'_>, names: &mut Names) {
+    if let Some(id) = &at.step.id
+        && let Some(task) = known.task(&at.path())
+        && let Some(result) = &task.result
+    {
+        names.insert(id.clone(), Value::from(Serde(result.clone())));
+    }
+    if let Action::Block { steps, rescue } = &at.step.action {
+        steps.iter().chain(rescue).for_each(|part| add_results(known, at.inner(part), names));
+    }
+    if let Rollback::Handler(handler) = &at.step.rollback {
+        add_results(known, at.inner(handler), names);
     }
 }

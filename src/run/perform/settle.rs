@@ -32,7 +32,7 @@ pub(in crate::run) async fn settle<'r>(
     at: StepRef<'r>,
 ) -> Result<(), JournalError> {
     let bound = patience::bound(&live.run.plan.plan, at);
-    let guard = Guard::new(live.run.transport, host).connecting_within(bound);
+    let guard = Guard::new(live.run.transport, host, bound);
     let task = Task::at(live, host, at, &guard);
     for attempt in task.state().attempts.iter().filter(|attempt| attempt.may_be_running()) {
         task.settle(attempt).await?;
@@ -46,16 +46,12 @@ pub(in crate::run) async fn settle<'r>(
 }
 
 impl Task<'_, '_, '_> {
-    /// Settles the last attempt. Returns what it printed, if that is known.
-    pub(super) async fn settle_last(&self) -> Result<Option<Output>, JournalError> {
-        match self.state().attempts.last() {
-            Some(last) => self.settle(last).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Finds the outcome of an attempt, and records it if it is new.
-    async fn settle(&self, attempt: &AttemptState) -> Result<Option<Output>, JournalError> {
+    /// Finds the outcome of an attempt, and records it if it is new. Returns what it printed, if that is
+    /// known.
+    pub(super) async fn settle(
+        &self,
+        attempt: &AttemptState,
+    ) -> Result<Option<Output>, JournalError> {
         let Some((outcome, output)) = self.ask_host(attempt).await else {
             return Ok(None);
         };
@@ -157,10 +153,7 @@ impl Task<'_, '_, '_> {
             _ => None,
         });
         let text = whys.collect::<Vec<_>>().join("; ");
-        let is_returning = {
-            let state = self.live.state.borrow();
-            state.hosts.get(self.host).is_some_and(|host| host.status == HostStatus::RollingBack)
-        };
+        let is_returning = self.host_is(|host| host.status == HostStatus::RollingBack);
         let what = if is_returning { "Roll back" } else { "Continue" };
         let (title, on) = (self.title(), on.join(", "));
         Conclusion::Asked(Question {

@@ -17,7 +17,6 @@ use crate::template::expression::Expression;
 /// How much waiting may be lost, at most, when the controller dies.
 pub(super) const TICK: Duration = Duration::from_secs(30);
 
-/// The measures of a wait.
 struct Measures<'p> {
     until: Option<&'p Expression>,
     at_least: Duration,
@@ -144,15 +143,12 @@ impl Task<'_, '_, '_> {
     ) -> Conclusion {
         let waited = crate::duration::show(Duration::from_secs(waited.as_secs()));
         let wanted = crate::duration::show(measures.timeout);
-        let text = format!("{} after {waited} of {wanted}; {over}", still(seen.as_ref()));
-        let why = Reason { text, seen: seen.into_iter().collect() };
-        self.failed(TaskStatus::TimedOut, why)
+        self.failed(TaskStatus::TimedOut, still(seen, &format!("{waited} of {wanted}; {over}")))
     }
 
     fn timed_out(&self, measures: &Measures<'_>, seen: Option<Seen>) -> Conclusion {
         let timeout = crate::duration::show(measures.timeout);
-        let text = format!("{} after {timeout}", still(seen.as_ref()));
-        let why = Reason { text, seen: seen.into_iter().collect() };
+        let why = still(seen, &timeout);
         match measures.on_timeout {
             OnTimeout::Fail => self.failed(TaskStatus::TimedOut, why),
             OnTimeout::Continue => {
@@ -168,14 +164,15 @@ impl Task<'_, '_, '_> {
     }
 }
 
-/// Returns why a wait has not ended.
-fn still(seen: Option<&Seen>) -> &'static str {
-    match seen.map(|seen| seen.truth) {
+/// Returns why a wait has not ended after so long.
+fn still(seen: Option<Seen>, after: &str) -> Reason {
+    let still = match seen.as_ref().map(|seen| seen.truth) {
         None => "wait not finished",
         Some(Truth::Unknown) => "condition still unknown",
         Some(Truth::False) => "condition still false",
         Some(Truth::True) => "condition true, but not for long enough",
-    }
+    };
+    Reason { text: format!("{still} after {after}"), seen: seen.into_iter().collect() }
 }
 
 fn held(measures: &Measures<'_>, seen: Option<Seen>) -> Conclusion {

@@ -42,7 +42,6 @@ impl Greeting {
         }
     }
 
-    /// Takes bytes of a stream.
     pub fn take(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Err {
             self.noise_len = self.noise_len.saturating_add(bytes.len());

@@ -30,8 +30,8 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Remembers attempts of earlier processes; those that ran have died with them.
-    pub(super) fn of(attempts: &BTreeMap<AttemptId, bool>) -> Self {
-        Self { started: attempts.clone(), running: BTreeMap::new() }
+    pub(super) fn of(attempts: BTreeMap<AttemptId, bool>) -> Self {
+        Self { started: attempts, running: BTreeMap::new() }
     }
 
     pub(super) fn knows(&self, id: &AttemptId) -> bool {

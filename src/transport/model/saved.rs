@@ -33,7 +33,7 @@ struct Head {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Line {
+pub(super) enum Line {
     /// An attempt was started, or given up.
     Attempt {
         attempt: AttemptId,
@@ -115,17 +115,9 @@ impl SavedWorld {
         Ok((world, attempts, Self { path, file }))
     }
 
-    pub(super) fn append_attempt(
-        &mut self,
-        id: &AttemptId,
-        started: bool,
-    ) -> Result<(), ModelError> {
-        let line = line_of(&self.path, &Line::Attempt { attempt: id.clone(), started })?;
-        self.file.write_all(line.as_bytes()).map_err(|error| fault(&self.path, error))
-    }
-
-    pub(super) fn append(&mut self, changes: &Snapshot) -> Result<(), ModelError> {
-        let line = line_of(&self.path, changes)?;
+    /// Appends a [`Line`], or the hosts of one.
+    pub(super) fn append(&mut self, line: &impl Serialize) -> Result<(), ModelError> {
+        let line = line_of(&self.path, line)?;
         self.file.write_all(line.as_bytes()).map_err(|error| fault(&self.path, error))
     }
 }

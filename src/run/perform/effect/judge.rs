@@ -110,15 +110,12 @@ impl Task<'_, '_, '_> {
                 Judgement::NotDone(status, seen.reason(text))
             }
             Truth::True => Judgement::Done(done, seen.reason(told), result),
-            Truth::False | Truth::Unknown => not_seen(&seen, &told, status, is_in_doubt),
+            Truth::False | Truth::Unknown => {
+                let why = seen.reason(format!("{told}; {}", unseen(&seen)));
+                if is_in_doubt { Judgement::InDoubt(why) } else { Judgement::NotDone(status, why) }
+            }
         }
     }
-}
-
-/// Judges an attempt after which what was to be seen is not seen.
-fn not_seen(seen: &Observation, told: &str, status: TaskStatus, is_in_doubt: bool) -> Judgement {
-    let why = seen.reason(format!("{told}; {}", unseen(seen)));
-    if is_in_doubt { Judgement::InDoubt(why) } else { Judgement::NotDone(status, why) }
 }
 
 /// Longest part of a condition, or of the values it was decided on, in a sentence, in characters.
