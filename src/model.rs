@@ -24,7 +24,6 @@ mod names;
 mod pattern;
 mod scope;
 mod snapshot;
-mod state;
 mod time;
 mod world;
 

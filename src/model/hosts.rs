@@ -1,14 +1,16 @@
-//! The hosts of a world, and what never changes.
+//! The hosts of a world: what never changes, their state, and the changes that are still to come.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use minijinja::Value;
 use minijinja::value::ValueKind;
+use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Host, HostName};
 use crate::model::pattern::Captures;
-use crate::model::state::{HostState, Source, Which};
 use crate::model::{Entry, Group, Model, ModelError, Response};
 
 /// What does not change in a world.
@@ -172,4 +174,56 @@ pub(super) fn given_state(
     let value = serde_json::from_value(given)
         .map_err(|error| ModelError::Saved(format!("{host}: the state `{name}`: {error}")))?;
     Ok((number, value))
+}
+
+/// The part of a host that changes.
+#[derive(Clone, Debug)]
+pub(super) struct HostState {
+    pub(super) state: Arc<Vec<Value>>,
+    /// When each rule of its group happens next; `None` while its condition is false.
+    pub(super) rules: Vec<Option<Timestamp>>,
+    pub(super) later: Vec<Later>,
+    /// Its instant in the agenda.
+    pub(super) scheduled: Option<Timestamp>,
+}
+
+/// A change that is still to come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Later {
+    pub(super) due: Timestamp,
+    /// The host where the command ran.
+    pub(super) here: usize,
+    pub(super) source: Source,
+    pub(super) captures: Captures,
+}
+
+/// Where in the model an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Source {
+    pub(super) group: usize,
+    pub(super) entry: usize,
+    pub(super) answer: Which,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Which {
+    Case(usize),
+    Fault(usize),
+    Nobody,
+}
+
+impl HostState {
+    /// Returns when something happens to the host by itself.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let later = self.later.iter().map(|later| later.due);
+        later.chain(self.rules.iter().flatten().copied()).min()
+    }
+}
+
+/// Adds to an instant; after the end of time nothing happens any more.
+pub(super) fn plus(time: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| time.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
 }

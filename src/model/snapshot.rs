@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::HostName;
 use crate::model::ModelError;
-use crate::model::state::{HostState, Later};
+use crate::model::hosts::{HostState, Later};
 use crate::model::world::World;
 
 /// Hosts of a world at a time.

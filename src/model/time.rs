@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use minijinja::Value;
 
 use crate::model::ModelError;
-use crate::model::state::plus;
+use crate::model::hosts::plus;
 use crate::model::world::{World, values_of};
 
 /// Maximum number of changes of one jump of time: a year of a rule that runs every minute.

@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use minijinja::Value;
 
 use crate::inventory::{Host, HostName};
-use crate::model::hosts::{Roster, given_state};
+use crate::model::hosts::{HostState, Later, Roster, Source, Which, given_state, plus};
 use crate::model::pattern::Captures;
 use crate::model::scope::{CommandScope, View};
-use crate::model::state::{HostState, Later, Source, Which, plus};
 use crate::model::{Act, Change, Entry, Model, ModelError, Printed};
 
 /// The hosts of a model at a time. A clone is cheap: hosts share their state until it changes.

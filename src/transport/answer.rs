@@ -23,7 +23,6 @@
 //! has not started it. Anything else without an end is a lost connection, and the outcome is unknown.
 
 mod greeting;
-mod lines;
 mod refusal;
 mod streams;
 
@@ -32,10 +31,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::greeting::Greeting;
-use self::lines::Lines;
 use self::refusal::{NO_STATUS, refused, refused_user, words};
 pub(super) use self::streams::signal_name;
-use self::streams::{Streams, exit_of, keep_some};
+use self::streams::{Lines, Streams, exit_of, keep_some};
 use super::wire::{Wire, made_at, prefix};
 use super::{Command, Exit, Output, Recovered, TransportError};
 use crate::inventory::HostName;

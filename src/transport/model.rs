@@ -3,22 +3,23 @@
 //! A command starts in the world, sleeps on the run's clock for as long as it takes, and ends in the
 //! world. A command that exceeds its timeout, or whose link is cut before it takes effect, is never ended:
 //! it has changed nothing. Hosts remember attempts as real ones do (`memory`), and an attempt whose
-//! controller goes away in the same process continues. Faults are scripted as data ([`FaultSpec`]).
+//! controller goes away in the same process continues. Which faults commands meet is up to [`Faults`].
 //! If a file is given, the changes of each command are saved in it, so that a paused run continues in
 //! another process; the caller starts its clock at [`saved_now`].
 //!
 //! Scripts are known by their step, not by their text; the user, the environment and the input of a
 //! command are ignored. A question about an earlier attempt is answered only with the fact that it is over.
 
-mod fault;
 mod memory;
 mod saved;
 
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -29,7 +30,6 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::inventory::{Host, HostName};
 use crate::model::{Act, Answer, Model, ModelError, Pending, World};
-use crate::transport::model::fault::{Occasion, Scripted};
 use crate::transport::model::memory::{Memory, Running};
 use crate::transport::model::saved::{Line, SavedWorld};
 use crate::transport::{
@@ -38,15 +38,33 @@ use crate::transport::{
 };
 
 pub use crate::model::FaultKind;
-pub use crate::transport::model::fault::{FaultSpec, Trigger};
 pub use crate::transport::model::saved::saved_now;
+
+/// Decides which faults commands meet.
+pub trait Faults: Debug {
+    /// Returns the fault that comes up for a command.
+    fn take(&self, what: &Occasion<'_>) -> Option<FaultKind>;
+}
+
+/// A command that may meet a fault.
+#[derive(Debug)]
+pub struct Occasion<'a> {
+    /// The host that runs it.
+    pub here: &'a HostName,
+    /// The host whose state it means.
+    pub about: Option<&'a HostName>,
+    pub command: &'a Command,
+    pub is_effect: bool,
+    /// The faults that the model defines for it.
+    pub known: &'a [&'a str],
+}
 
 /// The hosts of one model.
 #[derive(Debug)]
 pub struct ModelTransport {
     clock: Clock,
     world: RefCell<World>,
-    faults: RefCell<Scripted>,
+    faults: Option<Rc<dyn Faults>>,
     /// Hosts that cannot be reached any more.
     gone: RefCell<BTreeSet<HostName>>,
     /// What they remember of attempts.
@@ -73,22 +91,17 @@ impl ModelTransport {
         Ok(Self {
             clock,
             world: RefCell::new(world),
-            faults: RefCell::new(Scripted::default()),
+            faults: None,
             gone: RefCell::new(BTreeSet::new()),
             memory: RefCell::new(memory),
             saved,
         })
     }
 
-    /// Scripts faults; one that the model does not know is an error.
-    pub fn with_faults(self, faults: Vec<FaultSpec>) -> Result<Self, ModelError> {
-        let scripted = Scripted::new(faults, self.world.borrow().model())?;
-        Ok(Self { faults: RefCell::new(scripted), ..self })
-    }
-
-    /// Returns the faults that have not come up, in their order.
-    pub fn faults_left(&self) -> Vec<FaultSpec> {
-        self.faults.borrow().unused()
+    /// Lets commands meet faults.
+    #[must_use]
+    pub fn with_faults(self, faults: Rc<dyn Faults>) -> Self {
+        Self { faults: Some(faults), ..self }
     }
 
     /// Returns the world as it is now.
@@ -127,7 +140,15 @@ impl ModelTransport {
         let act = act_of(command);
         let begin = |fault| self.present()?.begin(&host.name, &act, fault);
         let mut pending = begin(None).map_err(impossible)?;
-        let fault = self.scripted(host, command, attempt.is_some(), &act, &pending);
+        let fault = self.faults.as_ref().and_then(|faults| {
+            faults.take(&Occasion {
+                here: &host.name,
+                about: pending.about(),
+                command,
+                is_effect: attempt.is_some(),
+                known: &self.world.borrow().faults_of(&pending),
+            })
+        });
         let _mark = match attempt {
             Some(id) if fault != Some(FaultKind::HostGone) => {
                 let has_effect = !matches!(
@@ -213,30 +234,6 @@ impl ModelTransport {
         }
         world.advance_to(self.clock.now())?;
         Ok(world)
-    }
-
-    /// Returns the scripted fault that comes up here, if there is one.
-    fn scripted(
-        &self,
-        host: &Host,
-        command: &Command,
-        effect: bool,
-        act: &Act<'_>,
-        pending: &Pending,
-    ) -> Option<FaultKind> {
-        let mut faults = self.faults.borrow_mut();
-        if faults.is_empty() {
-            return None;
-        }
-        let world = self.world.borrow();
-        faults.take(&Occasion {
-            here: &host.name,
-            about: pending.about(),
-            step: &command.step,
-            act,
-            effect,
-            known: &world.faults_of(pending),
-        })
     }
 
     fn is_there(&self, host: &Host) -> Result<(), TransportError> {

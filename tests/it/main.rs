@@ -28,6 +28,7 @@ mod entries;
 mod examples;
 mod expressions;
 mod failures;
+mod faults_of_models;
 mod floods;
 mod generated;
 mod guarantees;

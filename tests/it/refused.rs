@@ -4,8 +4,8 @@
 use planrun::event::{Event, HostStatus, RunEvent, RunStatus};
 use planrun::history::RunState;
 use planrun::run::exit_status;
-use planrun::transport::model::FaultSpec;
 
+use crate::faults_of_models::FaultSpec;
 use crate::harness::Planrun;
 use crate::scene::{Memory, Scene, fault, start, status, trace};
 

@@ -15,8 +15,9 @@ use planrun::report::plain::Plain;
 use planrun::report::summary::{Invocation, summary};
 use planrun::report::{Style, runs, show};
 use planrun::task::{StepPath, TaskId};
-use planrun::transport::model::{FaultKind, FaultSpec, Trigger};
+use planrun::transport::model::FaultKind;
 
+use crate::faults_of_models::{FaultSpec, Trigger};
 use crate::scene::{Always, News, Recorded, Scene, fault};
 
 const FOLDER: &str = "tests/cases/reports";

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,10 +18,11 @@ use planrun::inventory::{HostName, Inventory};
 use planrun::run::{Asker, exit_status};
 use planrun::source::Sources;
 use planrun::task::TaskId;
-use planrun::transport::model::{FaultSpec, ModelTransport};
+use planrun::transport::model::ModelTransport;
 use planrun::{document, duration};
 use serde_json::{Map, Value};
 
+use crate::faults_of_models::{FaultSpec, Script};
 use crate::files;
 use crate::harness::Planrun;
 use crate::scene::{Memory, Scene, at, fault, sent, start, trace};
@@ -256,7 +258,8 @@ fn walk(folder: &Path, file: &Value, scenario: &Value) -> Vec<String> {
     let scene = scene(folder, file, scenario);
     let scripted = Scripted::read(scenario);
     let clock = start();
-    let world = scene.world(&clock, scripted.faults);
+    let script = Script::new(scripted.faults, &scene.model);
+    let world = scene.world(&clock, Vec::new()).with_faults(Rc::<Script>::clone(&script));
     for (place, value) in entries(&scenario["state"]) {
         let (host, name) = place.rsplit_once('.').unwrap();
         world.set(&HostName::new(host), name, value).unwrap();
@@ -288,7 +291,7 @@ fn walk(folder: &Path, file: &Value, scenario: &Value) -> Vec<String> {
             wrong.push(format!("next after the resume: {first:?}"));
         }
     }
-    let left = world.faults_left();
+    let left = script.left();
     wrong.extend(left.iter().map(|left| format!("never came up: {left:?}")));
     let left = answers.0.into_inner();
     wrong.extend(left.iter().map(|left| format!("nobody asked: {left:?}")));

@@ -25,9 +25,11 @@ use planrun::run::answers::Answers;
 use planrun::run::{Asker, Run, Stop, planned};
 use planrun::source::Sources;
 use planrun::task::TaskId;
-use planrun::transport::model::{FaultKind, FaultSpec, ModelTransport, Trigger, block_on_virtual};
+use planrun::transport::model::{FaultKind, ModelTransport, block_on_virtual};
 use planrun::transport::{Exit, Transport};
 use planrun::{inventory, plan, resolve};
+
+use crate::faults_of_models::{FaultSpec, Script, Trigger};
 
 /// A journal in memory that can die: after so many records every append fails.
 #[derive(Default)]
@@ -158,7 +160,7 @@ impl Asker for InTurn {
 /// A plan, its inventory, and a model world that outlives controllers.
 pub(crate) struct Scene {
     pub(crate) plan: ResolvedPlan,
-    model: Arc<Model>,
+    pub(crate) model: Arc<Model>,
     planned: planrun::event::RunPlanned,
 }
 
@@ -234,8 +236,7 @@ impl Scene {
         let hosts: Vec<_> = self.plan.inventory.hosts.values().collect();
         ModelTransport::new(Arc::clone(&self.model), hosts, clock.clone(), None)
             .unwrap()
-            .with_faults(faults)
-            .unwrap()
+            .with_faults(Script::new(faults, &self.model))
     }
 
     /// Drives a run on a world until it comes to rest or its journal dies.

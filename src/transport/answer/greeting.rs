@@ -2,8 +2,8 @@
 
 use crate::inventory::HostName;
 use crate::quote;
-use crate::transport::answer::lines::Lines;
 use crate::transport::answer::refusal::words;
+use crate::transport::answer::streams::Lines;
 use crate::transport::answer::{Closing, Stream, how, keep_some};
 use crate::transport::{Exit, TransportError};
 
