@@ -39,6 +39,7 @@ use crate::document::Node;
 use crate::inventory::{Host, HostName};
 use crate::model::expression::{Expression, Template};
 use crate::model::pattern::Pattern;
+use crate::quote;
 use crate::source::Sources;
 
 pub use crate::model::fault::FaultKind;
@@ -48,8 +49,9 @@ pub use crate::model::world::{Answer, Pending, World};
 /// How hosts answer and change.
 #[derive(Debug)]
 pub struct Model {
-    name: String,
-    digest: String,
+    pub name: String,
+    /// The SHA-256 of its text, in hex.
+    pub digest: String,
     groups: IndexMap<String, Arc<Group>>,
 }
 
@@ -167,15 +169,6 @@ impl Model {
         lower::model(node, sources, found)
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Returns the SHA-256 of its text, in hex.
-    pub fn digest(&self) -> &str {
-        &self.digest
-    }
-
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.groups.keys().map(String::as_str)
     }
@@ -277,9 +270,6 @@ impl<'a> Act<'a> {
             Self::Step(step) => format!("the script of {step}"),
             Self::Upload(path) => format!("upload to {}", path.unwrap_or("<path>")),
         };
-        match full.char_indices().nth(200) {
-            Some((at, _)) => format!("{}...", &full[..at]),
-            None => full,
-        }
+        quote::shortened(&full, 200)
     }
 }

@@ -1,4 +1,4 @@
-//! Quoting of words for `sh`, and of bytes for URIs.
+//! Quoting of words for `sh`, and of bytes for URIs; texts that are too long.
 //!
 //! There are two readers: [`shell`] is for the machine, always quotes, and is the only way for a word
 //! to get into a line that is executed; [`readable`] is for users and quotes only if it must. In every
@@ -32,6 +32,14 @@ pub fn shell(word: &str) -> Result<String, NulError> {
 
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Returns a text of at most so many characters; dots stand for what is missing.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Encodes bytes for a URI: all but ASCII letters, digits and those in `kept`.

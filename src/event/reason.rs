@@ -33,11 +33,12 @@ pub struct Seen {
 }
 
 /// The value of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// That of several is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truth {
     True,
-    False,
     /// A probe failed, or its output could not be parsed.
     Unknown,
+    False,
 }

@@ -26,15 +26,16 @@ pub struct World {
     pub(super) touched: BTreeSet<usize>,
 }
 
-/// The variable part of a host.
+/// A command that has started.
 #[derive(Clone, Debug)]
 pub struct Pending {
     here: usize,
     meant: Option<usize>,
     source: Source,
     captures: Arc<Captures>,
-    takes: Duration,
-    about: Option<HostName>,
+    pub takes: Duration,
+    /// The host whose state is used; `None` if there is none.
+    pub about: Option<HostName>,
 }
 
 /// The answer to a command when it ends.
@@ -43,18 +44,6 @@ pub struct Answer {
     pub exit: i32,
     pub stdout: String,
     pub stderr: String,
-}
-
-impl Pending {
-    /// Returns the duration of the command.
-    pub fn takes(&self) -> Duration {
-        self.takes
-    }
-
-    /// Returns the host whose state is used; `None` if there is none.
-    pub fn about(&self) -> Option<&HostName> {
-        self.about.as_ref()
-    }
 }
 
 impl World {

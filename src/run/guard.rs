@@ -23,7 +23,7 @@ pub(super) struct Guard<'a> {
     transport: &'a dyn Transport,
     host: &'a HostName,
     /// How long connecting to a host may take; `None` if its own time applies.
-    longest: Option<Duration>,
+    pub(super) longest: Option<Duration>,
     met: RefCell<Option<TransportError>>,
     ahead: RefCell<Ahead>,
 }
@@ -47,11 +47,6 @@ impl<'a> Guard<'a> {
     ) -> Self {
         let (met, ahead) = (RefCell::new(None), RefCell::default());
         Self { transport, host, longest, met, ahead }
-    }
-
-    /// Returns how long connecting to a host may take; `None` if its own time applies.
-    pub(super) fn longest(&self) -> Option<Duration> {
-        self.longest
     }
 
     /// Notes that the next probe is the first one of a `done_when`.

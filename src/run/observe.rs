@@ -206,11 +206,7 @@ impl Observer<'_> {
                 },
                 Err(Stop::CannotTell(why) | Stop::Missing(why)) => (Truth::Unknown, Some(why)),
             };
-            let worse = matches!(
-                (decided.truth, truth),
-                (Truth::True, Truth::False | Truth::Unknown) | (Truth::Unknown, Truth::False)
-            );
-            if first || worse {
+            if first || truth > decided.truth {
                 let several = all.len() > 1 && truth != Truth::True;
                 let place = |part: &str| {
                     if several { self.place_of_part(part, members) } else { String::new() }

@@ -143,7 +143,7 @@ impl ModelTransport {
         let fault = self.faults.as_ref().and_then(|faults| {
             faults.take(&Occasion {
                 here: &host.name,
-                about: pending.about(),
+                about: pending.about.as_ref(),
                 command,
                 is_effect: attempt.is_some(),
                 known: &self.world.borrow().faults_of(&pending),
@@ -173,7 +173,7 @@ impl ModelTransport {
             }
             Some(FaultKind::CutBefore) => return Err(cut(host, "cut before it took effect")),
             Some(FaultKind::CutAfter) => {
-                self.sleep(pending.takes()).await;
+                self.sleep(pending.takes).await;
                 self.finish(host, &pending, attempt)?;
                 return Err(cut(host, "cut after it took effect"));
             }
@@ -182,14 +182,14 @@ impl ModelTransport {
                 return Ok(Output::new(Exit::TimedOut, "", ""));
             }
         }
-        if pending.takes() > command.timeout {
+        if pending.takes > command.timeout {
             self.sleep(command.timeout).await;
             if let Some(id) = attempt {
                 self.memory.borrow_mut().end(id);
             }
             return Ok(Output::new(Exit::TimedOut, "", ""));
         }
-        self.sleep(pending.takes()).await;
+        self.sleep(pending.takes).await;
         self.is_there(host).map_err(|_| cut(host, "the host is gone"))?;
         self.finish(host, &pending, attempt)
     }
@@ -205,7 +205,7 @@ impl ModelTransport {
         let running = has_effect.then(|| Running {
             host: host.name.clone(),
             pending: pending.clone(),
-            ends: self.clock.now().checked_add(pending.takes()).unwrap_or(Timestamp::MAX),
+            ends: self.clock.now().checked_add(pending.takes).unwrap_or(Timestamp::MAX),
         });
         self.memory.borrow_mut().start(id, running);
         Ok(Mark { memory: &self.memory, id: id.clone() })

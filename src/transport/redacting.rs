@@ -44,7 +44,9 @@ impl Transport for Redacting<'_> {
         match &mut result {
             Ok(Reply::Ended(output, seen)) => {
                 self.clean(output);
-                seen.iter_mut().for_each(|seen| self.clean(seen));
+                if let Some(seen) = seen {
+                    self.clean(seen);
+                }
             }
             Ok(Reply::Recovered(Recovered::Ended(output))) => self.clean(output),
             Ok(Reply::Done | Reply::Lock(_) | Reply::Recovered(_)) => {}

@@ -119,7 +119,8 @@ struct Held<'n> {
     number: u64,
     /// Whether it has served a command before.
     is_used: bool,
-    _working: Working<'n>,
+    /// Counts it as long as it lives.
+    working: Working<'n>,
 }
 
 /// A command that has a channel.
@@ -177,7 +178,8 @@ impl SshTransport {
             return Ok((closing, answer));
         }
         loop {
-            let Held { mut session, number, is_used, _working } = self.session(host, node).await?;
+            let held = self.session(host, node).await?;
+            let Held { mut session, number, is_used, working: _working } = held;
             session.forget(&node.recorded.take()).await;
             let (closing, answer, session) = session.serve(wire).await;
             if let Some(session) = session {
@@ -274,8 +276,8 @@ impl SshTransport {
             node.idle.borrow_mut().retain(|(_, of)| *of == number);
             if let Some((mut session, _)) = node.idle.borrow_mut().pop() {
                 if session.is_alive() {
-                    let _working = Working::new(node);
-                    return Ok(Held { session, number, is_used: true, _working });
+                    let working = Working::new(node);
+                    return Ok(Held { session, number, is_used: true, working });
                 }
                 continue;
             }
@@ -284,10 +286,10 @@ impl SshTransport {
             let opened = timeout(patience, session::open(&client)).await;
             match opened {
                 Ok(Ok(channel)) => {
-                    let _working = Working::new(node);
+                    let working = Working::new(node);
                     let session = self.start(host, channel).await?;
                     node.prepared.set(true);
-                    return Ok(Held { session, number, is_used: false, _working });
+                    return Ok(Held { session, number, is_used: false, working });
                 }
                 Ok(Err(russh::Error::ChannelOpenFailure(_))) => {
                     if node.working.get() > 0 {

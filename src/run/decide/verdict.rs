@@ -164,29 +164,18 @@ pub fn exit_status(state: &RunState) -> u8 {
         RunStatus::RolledBack if state.rollback.is_some() => 0,
         RunStatus::RolledBack => 1,
         RunStatus::Refused => {
-            let errors: Vec<&TransportError> = state
-                .hosts
-                .values()
-                .flat_map(|host| [&host.preflight, &host.last_preflight])
-                .filter_map(|verdict| match verdict {
-                    Some(PreflightVerdict::NoAnswer(error)) => Some(error),
-                    _ => None,
-                })
-                .collect();
-            let refused = |error: &&TransportError| {
-                matches!(error, TransportError::HostKey { .. } | TransportError::Denied { .. })
-            };
-            let away = |error: &&TransportError| error.is_away();
-            let locked = |error: &&TransportError| matches!(error, TransportError::Locked { .. });
-            if errors.iter().any(refused) {
-                77
-            } else if errors.iter().any(locked) {
-                7
-            } else if errors.iter().any(away) {
-                4
-            } else {
-                2
-            }
+            let hosts = state.hosts.values();
+            let verdicts = hosts.flat_map(|host| [&host.preflight, &host.last_preflight]);
+            let codes = verdicts.flatten().map(|verdict| match verdict {
+                PreflightVerdict::NoAnswer(error) => match error {
+                    TransportError::HostKey { .. } | TransportError::Denied { .. } => 77,
+                    TransportError::Locked { .. } => 7,
+                    error if error.is_away() => 4,
+                    _ => 2,
+                },
+                _ => 2,
+            });
+            codes.max().unwrap_or(2)
         }
         RunStatus::Failed | RunStatus::Aborted => 3,
         RunStatus::Stuck => 5,

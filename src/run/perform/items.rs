@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::event::{JournalError, Reason, TaskStatus};
 use crate::plan::{Deferred, ForEach, ItemList};
+use crate::quote;
 use crate::run::perform::{Conclusion, Task};
 use crate::template::{Mode, Template};
 
@@ -65,11 +66,7 @@ impl Task<'_, '_, '_> {
         let Some(item) = self.names.get("item").filter(|_| self.at.item.is_some()) else {
             return title.clone();
         };
-        let item = item.to_string();
-        match item.char_indices().nth(MAX_SHOWN) {
-            Some((end, _)) => format!("{title} [{}...]", &item[..end]),
-            None => format!("{title} [{item}]"),
-        }
+        format!("{title} [{}]", quote::shortened(&item.to_string(), MAX_SHOWN))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::inventory::HostName;
 use crate::run::Live;
 use crate::run::perform::Task;
 use crate::run::step_ref::StepRef;
-use crate::task::{StepPath, TaskId};
+use crate::task::TaskId;
 
 /// The limits of a task, as they were when it was resumed.
 pub(super) struct Limits {
@@ -30,7 +30,7 @@ pub(super) struct Limits {
 
 /// A block that may take so long.
 struct Limit {
-    block: StepPath,
+    block: TaskId,
     title: String,
     timeout: Duration,
     spent: Cell<Duration>,
@@ -41,21 +41,20 @@ impl Limits {
     pub(super) fn at<'r>(live: &Live<'r, '_>, host: &HostName, at: StepRef<'r>) -> Self {
         let plan = &live.run.plan.plan;
         let state = live.state.borrow();
-        let host = state.hosts.get(host);
-        let answered_at = host
-            .and_then(|host| host.task(&at.path()))
+        let answered_at = state
+            .task(&at.on(host))
             .filter(|task| matches!(task.answer, Some((Answer::Retry | Answer::Wait, _))))
             .map_or(0, |task| task.answered_at);
         let around = at.blocks_around(plan);
         let limit = |block: StepRef<'_>| {
-            let path = block.path();
-            let task = host?.task(&path)?;
+            let id = block.on(host);
+            let task = state.task(&id)?;
             let is_given_anew = answered_at > task.spent_at;
             Some(Limit {
                 title: block.step.title.clone(),
                 timeout: task.timeout?,
                 spent: Cell::new(if is_given_anew { Duration::ZERO } else { task.spent }),
-                block: path,
+                block: id,
             })
         };
         Self {
@@ -125,23 +124,22 @@ impl Task<'_, '_, '_> {
     /// Gives up the rest of the time of this block: it is too short for another attempt.
     pub(super) fn give_up_rest(&self) {
         let own = self.limits.blocks.last();
-        if let Some(own) = own.filter(|limit| limit.block == self.id.step) {
+        if let Some(own) = own.filter(|limit| limit.block == self.id) {
             own.spent.set(own.timeout);
         }
     }
 
     /// Records it in whole milliseconds, rounded up, unless it is known.
-    async fn note_spent_of(&self, block: &StepPath, spent: Duration) -> Result<(), JournalError> {
+    async fn note_spent_of(&self, block: &TaskId, spent: Duration) -> Result<(), JournalError> {
         let whole = spent.as_nanos().div_ceil(1_000_000);
         let spent = Duration::from_millis(u64::try_from(whole).unwrap_or(u64::MAX));
-        let task = TaskId { host: self.host.clone(), step: block.clone() };
         let is_known = {
             let state = self.live.state.borrow();
-            state.task(&task).is_none_or(|task| task.status.is_some() || task.spent == spent)
+            state.task(block).is_none_or(|task| task.status.is_some() || task.spent == spent)
         };
         if is_known {
             return Ok(());
         }
-        self.live.note(TaskEvent::TimeSpent { spent }.of(&task)).await
+        self.live.note(TaskEvent::TimeSpent { spent }.of(block)).await
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn bound(plan: &Plan, at: StepRef<'_>) -> Option<Duration> {
 impl Task<'_, '_, '_> {
     /// Returns how long a machine that cannot be reached is tried again; usually as long as this.
     pub(super) fn reconnect_for(&self, usual: Duration) -> Duration {
-        self.guard.longest().map_or(usual, |bound| bound.min(usual))
+        self.guard.longest.map_or(usual, |bound| bound.min(usual))
     }
 
     /// Reports that a machine is away and tried again.
@@ -44,6 +44,6 @@ impl Task<'_, '_, '_> {
 
     /// Whether users wait for the next step.
     pub(super) fn is_critical(&self) -> bool {
-        self.guard.longest().is_some()
+        self.guard.longest.is_some()
     }
 }

@@ -71,8 +71,5 @@ pub(super) fn words(said: &[u8]) -> String {
     if joined.is_empty() {
         return "no reason given".to_owned();
     }
-    match joined.char_indices().nth(MAX_WORDS) {
-        Some((end, _)) => format!("{}...", &joined[..end]),
-        None => joined,
-    }
+    quote::shortened(&joined, MAX_WORDS)
 }

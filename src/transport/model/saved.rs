@@ -79,13 +79,9 @@ impl SavedWorld {
         let mut lines = whole_lines(&text).enumerate();
         let head = match lines.next() {
             Some((number, line)) => parse::<Head>(&path, number, line)?,
-            None => Head {
-                model: model.name().to_owned(),
-                digest: model.digest().to_owned(),
-                start: now,
-            },
+            None => Head { model: model.name.clone(), digest: model.digest.clone(), start: now },
         };
-        if head.digest != model.digest() {
+        if head.digest != model.digest {
             return Err(fault(&path, "the model has been changed since"));
         }
         let mut world = World::new(model, hosts, head.start)?;

@@ -6,6 +6,7 @@ use crate::event::{Outcome, Reason, TaskStatus, Truth};
 use crate::output;
 use crate::output::Reading;
 use crate::plan::{Action, Effect, ExitCodes};
+use crate::quote;
 use crate::run::decide::Observed;
 use crate::run::observe::{Observation, first_line};
 use crate::run::perform::Task;
@@ -127,10 +128,7 @@ fn unseen(seen: &Observation) -> String {
     let Some(missing) = missing else {
         return "`done_when` is not true".to_owned();
     };
-    let short = |text: &str| match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    };
+    let short = |text: &str| quote::shortened(text, MAX_SHOWN);
     let values = missing.values.iter();
     let values: Vec<String> = values.map(|(name, value)| format!("{name} = {value}")).collect();
     let found = match (&missing.error, values.is_empty()) {

@@ -25,7 +25,7 @@ impl Driver {
     #[track_caller]
     fn act(&mut self, host: &str, act: Act<'_>, fault: Option<&str>) -> Answer {
         let pending = self.world.begin(&HostName::new(host), &act, fault).unwrap();
-        self.wait(pending.takes());
+        self.wait(pending.takes);
         self.world.finish(&pending).unwrap()
     }
 
@@ -64,7 +64,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[test]
 fn the_sample_model_has_no_fault() {
     let model = dovecot();
-    assert_eq!(model.name(), "dovecot");
+    assert_eq!(model.name, "dovecot");
     assert_eq!(model.groups().collect::<Vec<_>>(), ["directors", "backends"]);
     assert!(model.faults().contains(&"ring_timeout"));
 }
@@ -263,7 +263,7 @@ fn a_command_that_never_ends_changes_nothing() {
     let mut cluster = Driver::new();
     let argv = ["systemctl", "stop", "dovecot"].map(str::to_owned);
     let pending = cluster.world.begin(&HostName::new("backend1"), &Act::run(&argv), None).unwrap();
-    assert_eq!(pending.takes(), Duration::from_secs(8));
+    assert_eq!(pending.takes, Duration::from_secs(8));
     cluster.wait(MINUTE);
     drop(pending);
     assert_eq!(cluster.get("backend1", "dovecot"), "active");
