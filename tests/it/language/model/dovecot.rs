@@ -23,8 +23,8 @@ impl Driver {
     }
 
     #[track_caller]
-    fn act(&mut self, host: &str, act: Act<'_>, fault: Option<&str>) -> Answer {
-        let pending = self.world.begin(&HostName::new(host), &act, fault).unwrap();
+    fn act(&mut self, host: &str, act: &Act<'_>, fault: Option<&str>) -> Answer {
+        let pending = self.world.begin(&HostName::new(host), act, fault).unwrap();
         self.wait(pending.takes);
         self.world.finish(&pending).unwrap()
     }
@@ -32,7 +32,7 @@ impl Driver {
     #[track_caller]
     fn run(&mut self, host: &str, line: &str) -> Answer {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        self.act(host, Act::run(&argv), None)
+        self.act(host, &Act::run(&argv), None)
     }
 
     #[track_caller]
@@ -208,7 +208,7 @@ fn the_metacache_is_rescanned_or_set_aside() {
     let find = "find /var/dovecot/vmail -mindepth 1 -maxdepth 1 -not -name .aside";
     assert_eq!(cluster.run("backend1", find).stdout, "INBOX\nArchive\n");
     assert_eq!(cluster.exit("backend1", "doveadm metacache rescan"), 0);
-    cluster.act("backend1", Act::Step("obox-restart/set_aside"), None);
+    cluster.act("backend1", &Act::Step("obox-restart/set_aside"), None);
     assert_eq!(cluster.run("backend1", find).stdout, "");
     let tidy = "rm -rf --one-file-system -- /var/dovecot/vmail/.aside";
     assert_eq!(cluster.exit("backend1", tidy), 0);
@@ -225,10 +225,10 @@ fn a_new_configuration_is_kept_tried_and_put_back() {
     let readers = "doveadm -f tab process status config";
     let before = cluster.run("backend1", readers).stdout;
 
-    cluster.act("backend1", Act::Upload(Some(path)), None);
+    cluster.act("backend1", &Act::Upload(Some(path)), None);
     assert_eq!(cluster.exit("backend1", &same), 1);
     assert_eq!(cluster.exit("backend1", "doveconf -n"), 0);
-    cluster.act("backend1", Act::Upload(Some(path)), Some("bad_file"));
+    cluster.act("backend1", &Act::Upload(Some(path)), Some("bad_file"));
     assert_eq!(cluster.exit("backend1", "doveconf -n"), 89);
     assert_eq!(cluster.exit("backend1", "doveadm reload"), 0, "its exit does not tell");
     assert_eq!(cluster.run("backend1", readers).stdout, before);
@@ -244,12 +244,12 @@ fn known_faults_answer_in_place_of_the_cases() {
     let mut cluster = Driver::new();
     let argv: Vec<String> =
         "doveadm director update 198.51.100.1 0".split(' ').map(str::to_owned).collect();
-    let answer = cluster.act("director1", Act::run(&argv), Some("ring_timeout"));
+    let answer = cluster.act("director1", &Act::run(&argv), Some("ring_timeout"));
     assert_eq!(answer.exit, 75);
     assert_eq!(cluster.world.now(), start() + Duration::from_secs(30));
     assert_eq!(cluster.get("backend1", "vhosts"), 0, "it took effect all the same");
     let answer =
-        cluster.act("backend1", Act::Step("obox-restart/maintain"), Some("starts_dovecot"));
+        cluster.act("backend1", &Act::Step("obox-restart/maintain"), Some("starts_dovecot"));
     assert_eq!(answer.exit, 0);
     let error = cluster
         .world
