@@ -34,7 +34,7 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Returns a text of at most so many characters; dots stand for what is missing.
+/// Returns the first characters of a text, at most so many, with dots after them if some are missing.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -33,7 +33,7 @@ pub struct Seen {
 }
 
 /// The value of a condition.
-/// That of several is the greatest.
+/// Of several, the last in this order counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truth {
