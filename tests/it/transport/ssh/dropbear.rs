@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::server::{Server, keygen};
 use super::{CUT, argv, command, run, script, transport};
 use planrun::inventory::{Connection, Host, HostName, Link};
-use planrun::transport::{AttemptId, Body, Exit, Transport, TransportError};
+use planrun::transport::{AttemptId, Body, Exit, File, Transport, TransportError};
 
 struct Dropbear {
     folder: tempfile::TempDir,
@@ -97,13 +97,13 @@ async fn dropbear_is_a_server_like_any_other() {
 
         let to = server.folder.path().join("file");
         let content: Vec<u8> = (0..=255).cycle().take(3_000_000).collect();
-        let upload = command(Body::Upload {
+        let upload = command(Body::Upload(File {
             content: content.clone().into(),
             secret: false,
             to: to.to_str().unwrap().to_owned(),
             mode: None,
             owner: None,
-        });
+        }));
         assert_eq!(transport.look(&host, &upload).await.unwrap().exit, Exit::Code(0));
         assert_eq!(fs::read(&to).unwrap(), content);
 
