@@ -2,6 +2,7 @@
 
 mod dropbear;
 mod impostors;
+mod known;
 mod locks;
 mod logins;
 mod matrix;
