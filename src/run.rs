@@ -373,9 +373,7 @@ impl<'r> Live<'r, '_> {
     /// open.
     async fn ask(&self, task: &TaskId) -> Result<(), JournalError> {
         let question = self.state.borrow().question(task);
-        let (Some(question), Some(asker)) = (question, self.run.asker) else {
-            return Ok(());
-        };
+        let (Some(question), Some(asker)) = (question, self.run.asker) else { return Ok(()) };
         let answer = tokio::select! {
             biased;
             answer = asker.ask(task, &question) => answer,

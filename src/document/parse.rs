@@ -249,9 +249,7 @@ impl Builder<'_> {
 
     /// Returns what a tag asks for; one that has no meaning here is reported.
     fn asked(&mut self, tag: Option<&Tag>, span: Span) -> Asked {
-        let Some(tag) = tag else {
-            return Asked::Nothing;
-        };
+        let Some(tag) = tag else { return Asked::Nothing };
         let asked = match self.dialect {
             Dialect::Core | Dialect::Data => Asked::Unknown,
             Dialect::Ansible => yaml11::asked(tag),
@@ -269,9 +267,7 @@ impl Builder<'_> {
             return;
         }
         let is_key = matches!(self.stack.last(), Some(Open::Map { key: None, .. }));
-        let Some((at, one)) = lookalike::in_plain(text, is_key) else {
-            return;
-        };
+        let Some((at, one)) = lookalike::in_plain(text, is_key) else { return };
         // Lines that are folded have their characters elsewhere.
         let written = self.text.get(span.range()).unwrap_or_default();
         let at = if written == text { at } else { written.find(one.character).unwrap_or_default() };

@@ -196,9 +196,7 @@ fn columns(text: &str, line: &Range<usize>, tries: &mut Tries) {
     let above = text[..line.start].lines().rev();
     let item = above.map(|line| (column(line), line.trim_start_matches(' ')));
     let mut item = item.filter(|(_, rest)| rest.starts_with("- "));
-    let Some((start, rest)) = item.next() else {
-        return;
-    };
+    let Some((start, rest)) = item.next() else { return };
     let wanted = start + rest.len() - rest[1..].trim_start_matches(' ').len();
     if own == wanted || own + 1 < start {
         return;
@@ -272,9 +270,7 @@ fn templates(text: &str, line: &Range<usize>, at: usize, tries: &mut Tries) {
         let near = opened.iter().rev().filter(|begin| line.start + **begin <= at + 1);
         for begin in near.take(2) {
             let start = line.start + begin;
-            let Some(closed) = content[*begin..].rfind("}}") else {
-                continue;
-            };
+            let Some(closed) = content[*begin..].rfind("}}") else { continue };
             let ends = [end_of_value(content), first_end(content, *begin), begin + closed + 2];
             for end in ends {
                 if end > *begin {

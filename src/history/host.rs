@@ -262,9 +262,7 @@ impl HostState {
 
     /// Notes the last item of a `for_each` that was started.
     fn reach_item(&mut self, path: &StepPath) {
-        let Some(number) = path.item() else {
-            return;
-        };
+        let Some(number) = path.item() else { return };
         if let Some(task) = self.tasks.get_mut(&path.in_plan()) {
             task.reached = task.reached.max(number);
         }

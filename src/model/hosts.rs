@@ -72,9 +72,7 @@ impl Roster {
         here: usize,
         captures: &Captures,
     ) -> Result<Option<usize>, ModelError> {
-        let Some(of) = entry.of else {
-            return Ok(Some(here));
-        };
+        let Some(of) = entry.of else { return Ok(Some(here)) };
         let address = captures[of.capture].to_string();
         match self.by_address[of.group].get(&address) {
             Some(meant) => Ok(Some(*meant)),

@@ -54,9 +54,7 @@ impl World {
             return self.set_values(host, values);
         }
         let is_due = |next: &Option<Timestamp>| next.is_some_and(|next| next <= due);
-        let Some(number) = state.rules.iter().position(is_due) else {
-            return self.arm(host);
-        };
+        let Some(number) = state.rules.iter().position(is_due) else { return self.arm(host) };
         state.rules[number] = None;
         let rule = &roster.group_of(host).rules[number];
         let values = values_of(&rule.becomes, &Value::from_dyn_object(self.view(host)))?;

@@ -37,9 +37,7 @@ pub fn of_one(plan: &Plan, step: &Step) -> Longest {
 
 /// Returns the longest time of the parts of a block, its rescue left out.
 pub fn of_parts(plan: &Plan, block: &Step) -> Longest {
-    let Action::Block { steps, .. } = &block.action else {
-        return longest(plan, [block]);
-    };
+    let Action::Block { steps, .. } = &block.action else { return longest(plan, [block]) };
     let mut parts = Longest::default();
     let rounds = block.retry.as_ref().map_or(1, |rounds| rounds.attempts.max(1));
     parts.add_all(longest(plan, steps), rounds);

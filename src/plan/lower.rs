@@ -349,9 +349,7 @@ impl Lowering<'_> {
 
     /// Returns a string that must not be a template, and its location.
     fn fixed(&mut self, node: Option<&Node>, whole: Span) -> (String, Span) {
-        let Some(node) = node else {
-            return (String::new(), whole);
-        };
+        let Some(node) = node else { return (String::new(), whole) };
         let text = node.as_text().unwrap_or_default();
         if text.contains("{{") {
             self.used.extend(words_of(text).map(str::to_owned));

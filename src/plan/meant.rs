@@ -11,9 +11,7 @@ use crate::source::{Sources, Span};
 pub(super) fn amend(node: &Node, sources: &Sources, found: &mut Diagnostics) {
     let inputs = node.entries_of("inputs");
     found.amend(|one| {
-        let Some(span) = one.primary.as_ref().map(|label| label.span) else {
-            return;
-        };
+        let Some(span) = one.primary.as_ref().map(|label| label.span) else { return };
         let text = sources.slice(span);
         // A value of the wrong form that has no fix may as well be a template.
         if one.code == Code::WrongForm && one.fixes.is_empty() {

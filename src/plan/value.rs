@@ -134,9 +134,7 @@ fn of_item(index: usize, text: &str, unfit: InvalidValue) -> InvalidValue {
 
 /// Compares the number of items of a list with its limits.
 fn counted(kind: &InputKind, items: Vec<Value>) -> Result<Value, InvalidValue> {
-    let InputKind::List { min, max, .. } = kind else {
-        return Ok(items.into());
-    };
+    let InputKind::List { min, max, .. } = kind else { return Ok(items.into()) };
     let number = items.len();
     // Bounds that leave no number are reported on their own.
     let excluded = min.zip(*max).is_some_and(|(min, max)| min > max);

@@ -219,9 +219,7 @@ pub(super) fn unknown(plan: &Plan, given: &Inputs, found: &mut Diagnostics) {
             });
         }
     }
-    let Some((_, node)) = &given.file else {
-        return;
-    };
+    let Some((_, node)) = &given.file else { return };
     let kind = node.kind();
     if !matches!(node.value, document::Value::Map(_) | document::Value::Null) {
         Diagnostic::error(Code::WrongType, format!("expected a mapping of inputs, found {kind}"))

@@ -23,9 +23,7 @@ fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &Step) -> Vec<
         Some(ItemList::Written(items)) => items.iter().map(|item| written(item, &names)).collect(),
         None => None,
     };
-    let Some(items) = items else {
-        return vec![names];
-    };
+    let Some(items) = items else { return vec![names] };
     let at = |item| {
         let mut names = names.clone();
         names.insert("item".into(), item);

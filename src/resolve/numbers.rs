@@ -138,9 +138,7 @@ fn mode(
             report(resolved, path, |value, _| value.is_number(), used, true, found);
         }
         Shown::Name(name) => {
-            let Some(input) = resolved.plan.inputs.get(name) else {
-                return;
-            };
+            let Some(input) = resolved.plan.inputs.get(name) else { return };
             if matches!(input.kind, InputKind::Int { .. }) {
                 let message = format!("`mode` requires a string, and `{name}` is a number");
                 Diagnostic::error(Code::NumberAsText, message)
@@ -175,9 +173,7 @@ fn report(
     is_mode: bool,
     found: &mut Diagnostics,
 ) {
-    let Some((name, keys)) = path.split_first() else {
-        return;
-    };
+    let Some((name, keys)) = path.split_first() else { return };
     let label = label(is_mode);
     let mut all: IndexMap<&str, (&Variable, Vec<HostName>)> = IndexMap::new();
     let hosts = resolved.hosts.iter().filter_map(|host| resolved.inventory.host(host));

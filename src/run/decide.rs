@@ -79,12 +79,8 @@ pub fn decide<'p>(
     let due = agenda.take_due(plan, state);
     let stops = agenda.stops(state);
     for position in due {
-        let Some((name, host)) = state.hosts.get_index(position) else {
-            continue;
-        };
-        let Some(next) = next(plan, state, name, host) else {
-            continue;
-        };
+        let Some((name, host)) = state.hosts.get_index(position) else { continue };
+        let Some(next) = next(plan, state, name, host) else { continue };
         if let Decision::Record(_) = next {
             decisions.push(next);
             continue;
@@ -246,9 +242,7 @@ fn next<'p>(
 fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decision<'p> {
     for (before, step) in begun_last_first(plan, host) {
         host.passed.left.set(Some(before + 1));
-        let Some(handler) = step.handler() else {
-            continue;
-        };
+        let Some(handler) = step.handler() else { continue };
         if !may_have_run(step, host) {
             continue;
         }

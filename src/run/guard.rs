@@ -84,9 +84,7 @@ impl<'a> Guard<'a> {
 
     /// Returns the host as it is connected to.
     fn hurry<'h>(&self, host: &'h Host) -> Cow<'h, Host> {
-        let Some(longest) = self.longest else {
-            return Cow::Borrowed(host);
-        };
+        let Some(longest) = self.longest else { return Cow::Borrowed(host) };
         let mut host = host.clone();
         let own = host.link.connect_timeout;
         host.link.connect_timeout = Some(own.map_or(longest, |own| own.min(longest)));

@@ -260,9 +260,7 @@ impl<'r> Live<'r, '_> {
         };
         let reply = ask(through, host, &LockRequest::Take(holder)).await?;
         self.locks.borrow_mut().taken.insert(host.name.clone());
-        let LockReply::Taken { is_kept, boot } = reply else {
-            return Ok(None);
-        };
+        let LockReply::Taken { is_kept, boot } = reply else { return Ok(None) };
         if !is_kept {
             self.locks.borrow_mut().new.insert(host.name.clone());
         }

@@ -66,9 +66,7 @@ impl Live<'_, '_> {
             }
             let mut result = Ok(());
             for login in choice {
-                let Some(on) = plan.inventory.host(&login.0) else {
-                    continue;
-                };
+                let Some(on) = plan.inventory.host(&login.0) else { continue };
                 let reached = transport.log_in(on, login.1.as_deref()).await;
                 if reached.is_ok() {
                     self.reached.borrow_mut().insert(login);

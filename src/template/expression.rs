@@ -101,9 +101,7 @@ impl Written for Expression {
 impl Expr {
     /// Returns its range in a text without the spaces around it; the whole text if it has none.
     pub(super) fn trimmed(&self, text: &str) -> Range<usize> {
-        let Some(part) = text.get(self.range.clone()) else {
-            return 0..text.len();
-        };
+        let Some(part) = text.get(self.range.clone()) else { return 0..text.len() };
         let start = self.range.start + part.len() - part.trim_start().len();
         start..start + part.trim().len()
     }

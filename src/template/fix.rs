@@ -31,9 +31,7 @@ pub(super) fn advise(
     sources: &Sources,
     words: &str,
 ) -> Diagnostic {
-    let Some((order, changes)) = fix(text) else {
-        return fault.help(words);
-    };
+    let Some((order, changes)) = fix(text) else { return fault.help(words) };
     let places = node.places(sources);
     let edits: Option<Vec<Edit>> =
         changes.into_iter().map(|(range, with)| places.edit(range, &with)).collect();

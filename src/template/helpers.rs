@@ -112,9 +112,7 @@ impl Sort {
 /// Checks that a filter or test exists and takes its arguments.
 pub(super) fn check(sort: Sort, used: &Use<'_>) -> Result<(), TextError> {
     let known = sort.all().iter().find(|one| one.name == used.name);
-    let Some(helper) = known else {
-        return Err(sort.unknown(used.name, used.at.clone(), None));
-    };
+    let Some(helper) = known else { return Err(sort.unknown(used.name, used.at.clone(), None)) };
     let (count, named) = (used.positional.len(), used.named.len());
     let wrong_name = used
         .named
@@ -171,12 +169,8 @@ fn by_name(sort: Sort, used: &Use<'_>) -> Result<(), TextError> {
         (Sort::Filter, "selectattr" | "rejectattr") => (Sort::Test, 1),
         _ => return Ok(()),
     };
-    let Some(Some((value, place))) = used.positional.get(at) else {
-        return Ok(());
-    };
-    let Some(name) = value.as_str().filter(|name| !SIGNS.contains(name)) else {
-        return Ok(());
-    };
+    let Some(Some((value, place))) = used.positional.get(at) else { return Ok(()) };
+    let Some(name) = value.as_str().filter(|name| !SIGNS.contains(name)) else { return Ok(()) };
     // Without its quotes, if it is written without escapes.
     let bare =
         if place.len() == name.len() + 2 { place.start + 1..place.end - 1 } else { place.clone() };

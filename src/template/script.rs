@@ -133,9 +133,7 @@ impl ScriptReader<'_> {
             return;
         }
         let rest = &self.script[self.at..];
-        let Some(character) = rest.chars().next() else {
-            return;
-        };
+        let Some(character) = rest.chars().next() else { return };
         let top = self.open.last().cloned();
         match &top {
             Some(Open::Document(end, tabs)) if self.begins_line() => {
@@ -450,9 +448,7 @@ pub fn open_values(text: &str) -> Vec<(Range<usize>, String)> {
 /// Whether a value says itself that it is not to be quoted: its last filters are `raw`.
 fn is_raw(atom: &str) -> bool {
     let inner = atom.trim_start_matches(['{', '-', '+']).trim_end_matches(['}', '-', '+']);
-    let Ok(expression) = Expression::parse_text(inner.trim()) else {
-        return false;
-    };
+    let Ok(expression) = Expression::parse_text(inner.trim()) else { return false };
     let mut expr: &Expr = &expression.root;
     while let ExprKind::Filter(name, inner, _) = &expr.kind {
         match name.as_str() {

@@ -68,9 +68,7 @@ struct Splitter<'a> {
 impl Splitter<'_> {
     fn step(&mut self) {
         let rest = &self.line[self.at..];
-        let Some(character) = rest.chars().next() else {
-            return;
-        };
+        let Some(character) = rest.chars().next() else { return };
         let width = character.len_utf8();
         if rest.starts_with("{{") {
             self.start.get_or_insert(self.at);

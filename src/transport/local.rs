@@ -203,9 +203,7 @@ impl Reader for Streams {
 
 /// Reads a piece, empty at the end; waits forever on a stream that has ended.
 async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, piece: &mut [u8]) -> Vec<u8> {
-    let Some(stream) = pipe else {
-        return std::future::pending().await;
-    };
+    let Some(stream) = pipe else { return std::future::pending().await };
     let count = stream.read(piece).await.unwrap_or(0);
     if count == 0 {
         *pipe = None;

@@ -123,9 +123,7 @@ impl ModelTransport {
     /// Keeps the world in its file: done after each effect, and by the caller if only time has
     /// passed since the last one.
     pub fn save(&self) -> Result<(), ModelError> {
-        let Some(saved) = &self.saved else {
-            return Ok(());
-        };
+        let Some(saved) = &self.saved else { return Ok(()) };
         saved.borrow_mut().append(&self.present()?.changes())
     }
 

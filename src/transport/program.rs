@@ -201,9 +201,7 @@ async fn read(
     bytes: &mut Vec<u8>,
     mut fits: impl FnMut(&mut Vec<u8>) -> bool,
 ) -> Result<(), Full> {
-    let Some(mut stream) = stream else {
-        return Ok(());
-    };
+    let Some(mut stream) = stream else { return Ok(()) };
     let mut piece = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = stream.read(&mut piece).await {
         bytes.extend_from_slice(&piece[..count]);

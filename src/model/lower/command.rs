@@ -28,9 +28,7 @@ impl Lowering<'_> {
     pub(super) fn commands(&mut self, group: usize, nodes: &[Node]) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for node in nodes {
-            let Some(entry) = self.command(group, node) else {
-                continue;
-            };
+            let Some(entry) = self.command(group, node) else { continue };
             let earlier = entries.iter().position(|earlier| earlier.pattern.covers(&entry.pattern));
             if let Some(earlier) = earlier.map(|number| &entries[number]) {
                 let message = format!("unreachable entry `{}`", entry.text);
@@ -249,9 +247,7 @@ impl Lowering<'_> {
     }
 
     fn becomes(&mut self, node: &Node, place: &Place<'_>) -> crate::model::Change {
-        let Some(becomes) = node.get("becomes") else {
-            return Vec::new();
-        };
+        let Some(becomes) = node.get("becomes") else { return Vec::new() };
         if let Some(group) = place.meant {
             return self.change(Some(becomes), self.slots(group), &place.names);
         }

@@ -28,9 +28,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 }
 
 fn nested(for_each: &ForEach, outer: &Step, inner: &Step, found: &mut Diagnostics) {
-    let Some(second) = inner.for_each.as_ref().filter(|_| outer.path != inner.path) else {
-        return;
-    };
+    let Some(second) = inner.for_each.as_ref().filter(|_| outer.path != inner.path) else { return };
     Diagnostic::error(Code::NestedForEach, "`for_each` cannot be nested")
         .at(second.span, "`item` would be ambiguous here")
         .also(for_each.span, "the outer `for_each`")
@@ -49,9 +47,7 @@ fn paths(step: &Step) -> impl Iterator<Item = &Name> {
 
 /// Reports a file whose path depends on an item that is not known before the run.
 fn of_item(plan: &Plan, outer: &Step, step: &Step, found: &mut Diagnostics) {
-    let Some(item) = paths(step).find(|name| name.name == ITEM) else {
-        return;
-    };
+    let Some(item) = paths(step).find(|name| name.name == ITEM) else { return };
     let is_late = |name: &&Name| !plan.inputs.contains_key(&name.name) && name.name != "host";
     let uses = outer.uses().into_iter().filter(|one| one.purpose == Purpose::Item);
     if let Some(name) = uses.flat_map(|one| one.text.names()).find(is_late) {

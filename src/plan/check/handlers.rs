@@ -66,9 +66,7 @@ fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
 
 /// Reports a handler whose `done_when` is true as soon as that of its step is: it never runs.
 fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
-    let (Some(done), Some(undone)) = (done_when(step), done_when(handler)) else {
-        return;
-    };
+    let (Some(done), Some(undone)) = (done_when(step), done_when(handler)) else { return };
     if !implied(&done.root.joined(true), &undone.root) {
         return;
     }

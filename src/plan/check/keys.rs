@@ -66,9 +66,7 @@ fn read_only(placed: &Placed<'_>, found: &mut Diagnostics) {
 }
 
 fn effect(placed: &Placed<'_>, found: &mut Diagnostics) {
-    let Action::Effect(effect) = &placed.step.action else {
-        return;
-    };
+    let Action::Effect(effect) = &placed.step.action else { return };
     let node = placed.node;
     if effect.read_only {
         read_only(placed, found);

@@ -24,9 +24,7 @@ fn walk(whole: &Expression, expr: &Expr, found: &mut Diagnostics) {
     // `a == 1 and a == 2` is never true; `a != 1 or a != 2` always.
     let mut seen: Vec<(&str, &Value, &Expr)> = Vec::new();
     for part in &joined {
-        let Some((name, value)) = compared(whole, part, how) else {
-            continue;
-        };
+        let Some((name, value)) = compared(whole, part, how) else { continue };
         match seen.iter().find(|(other, was, _)| *other == name && *was != value) {
             Some((_, _, first)) => report(whole, how, first, part, found),
             None => seen.push((name, value, part)),
@@ -44,9 +42,7 @@ fn compared<'a>(
     part: &'a Expr,
     how: Comparison,
 ) -> Option<(&'a str, &'a Value)> {
-    let ExprKind::Compare(left, rest) = &part.kind else {
-        return None;
-    };
+    let ExprKind::Compare(left, rest) = &part.kind else { return None };
     match rest.as_slice() {
         [(found, right)] if *found == how => match &right.kind {
             ExprKind::Const(value) => Some((whole.part(left), value)),

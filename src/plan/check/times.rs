@@ -15,12 +15,8 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
 
 /// Reports waits that can never succeed, and those that check only once.
 fn wait(placed: &Placed<'_>, found: &mut Diagnostics) {
-    let Some(wait) = placed.node.get("wait") else {
-        return;
-    };
-    let Some((limit, timeout)) = time(wait, "timeout") else {
-        return;
-    };
+    let Some(wait) = placed.node.get("wait") else { return };
+    let Some((limit, timeout)) = time(wait, "timeout") else { return };
     let shown = duration::show(timeout);
     if let Some((node, stable)) = time(wait, "stable_for")
         && stable >= timeout
@@ -65,9 +61,7 @@ fn block(placed: &Placed<'_>, found: &mut Diagnostics) {
         return;
     };
     let least: Duration = steps.iter().map(least).sum();
-    let Some(node) = placed.node.get("timeout").filter(|_| least >= *timeout) else {
-        return;
-    };
+    let Some(node) = placed.node.get("timeout").filter(|_| least >= *timeout) else { return };
     let mut diagnostic =
         Diagnostic::error(Code::BlockTooShort, "`timeout` is shorter than the waits in the block")
             .at(node.span, "ends before the steps can finish")

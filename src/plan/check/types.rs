@@ -219,13 +219,9 @@ where
 
     /// Reports a value that an enum does not have.
     fn among(&mut self, kind: &Type<'_>, expr: &Expr, other: &Expr) {
-        let (Type::Words(words), ExprKind::Const(value)) = (kind, &other.kind) else {
-            return;
-        };
+        let (Type::Words(words), ExprKind::Const(value)) = (kind, &other.kind) else { return };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let Some(text) = value.as_str().filter(|text| !words.contains(text)) else {
-            return;
-        };
+        let Some(text) = value.as_str().filter(|text| !words.contains(text)) else { return };
         let name = self.text(expr);
         let fault = Diagnostic::error(Code::NeverEqual, format!("`{name}` is never `{text}`"))
             .at(self.place(expr), format!("can only be {}", one_of(&words)));

@@ -140,9 +140,7 @@ fn asks(plan: &Plan, on_timeout: &Deferred<OnTimeout>) -> Option<String> {
         Deferred::Now(_) => None,
         Deferred::Template(template) => {
             let name = template.whole_variable()?;
-            let InputKind::Enum(words) = &plan.inputs.get(&name)?.kind else {
-                return None;
-            };
+            let InputKind::Enum(words) = &plan.inputs.get(&name)?.kind else { return None };
             let asks = words.iter().any(|word| word == "ask");
             asks.then(|| format!("waits for the operator if `{name}` is `ask`"))
         }

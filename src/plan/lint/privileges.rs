@@ -26,9 +26,7 @@ pub(super) fn check(plan: &Plan, sources: &Sources, found: &mut Diagnostics) {
 
 fn command(spec: &CommandSpec, sources: &Sources, found: &mut Diagnostics) {
     let begins = |one: &Words<'_>| one.words.first().is_some_and(|word| PROGRAMS.contains(word));
-    let Some(one) = words::commands(&spec.work).into_iter().find(begins) else {
-        return;
-    };
+    let Some(one) = words::commands(&spec.work).into_iter().find(begins) else { return };
     let program = one.words[0];
     let without =
         |user: &str| format!("write the command without `{program}`, and add `become: {user}`");

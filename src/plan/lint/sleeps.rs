@@ -12,18 +12,10 @@ const OF_EFFECTS: [Code; 2] = [Code::UnsureEffect, Code::NoWayBack];
 
 /// Reports a `sleep`, instead of the errors that it would have as a command.
 pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
-    let Action::Effect(effect) = &placed.step.action else {
-        return;
-    };
-    let Work::Run(words) = &effect.command.work else {
-        return;
-    };
-    let [program, time] = words.as_slice() else {
-        return;
-    };
-    let (true, Some(entry)) = (program.text == "sleep", placed.node.entry("run")) else {
-        return;
-    };
+    let Action::Effect(effect) = &placed.step.action else { return };
+    let Work::Run(words) = &effect.command.work else { return };
+    let [program, time] = words.as_slice() else { return };
+    let (true, Some(entry)) = (program.text == "sleep", placed.node.entry("run")) else { return };
     let span = placed.step.span;
     let follows = |one: &Diagnostic| {
         let place = one.primary.as_ref().map(|label| label.span);

@@ -60,9 +60,7 @@ impl Lowering<'_> {
     }
 
     fn wait(&mut self, node: &Node) -> Wait {
-        let Some(until) = node.get("until") else {
-            return Wait::For(self.duration(node));
-        };
+        let Some(until) = node.get("until") else { return Wait::For(self.duration(node)) };
         Wait::Until {
             until: self.expression(until),
             at_least: self.duration_or(node, "at_least", ZERO),

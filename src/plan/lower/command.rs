@@ -118,9 +118,7 @@ impl Lowering<'_> {
         }
         let mut codes = Vec::new();
         for item in node.items() {
-            let Value::Int(value) = item.value else {
-                continue;
-            };
+            let Value::Int(value) = item.value else { continue };
             if value > 255 {
                 Diagnostic::error(Code::OutOfRange, format!("`{value}` is not an exit code"))
                     .at(item.span, "must be at most 255")
@@ -187,9 +185,7 @@ impl Lowering<'_> {
             ("types", &["tsv", "kv", "json", "yaml", "regex"]),
             ("pattern", &["regex"]),
         ] {
-            let Some(entry) = parse.entry(key) else {
-                continue;
-            };
+            let Some(entry) = parse.entry(key) else { continue };
             if !formats.contains(&format) {
                 let takers = crate::schema::one_of(formats);
                 Diagnostic::error(
@@ -214,9 +210,7 @@ impl Lowering<'_> {
             return String::new();
         };
         let pattern = node.as_text().unwrap_or_default().to_owned();
-        let Some(regex) = self.regex(node) else {
-            return pattern;
-        };
+        let Some(regex) = self.regex(node) else { return pattern };
         let names: Vec<&str> = regex.capture_names().flatten().collect();
         if names.is_empty() {
             Diagnostic::error(Code::BadPattern, "`pattern` has no named group")

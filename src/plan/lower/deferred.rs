@@ -20,9 +20,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn duration(&mut self, node: &Node) -> Deferred<Duration> {
-        let Some(text) = node.as_text() else {
-            return Deferred::Now(Duration::ZERO);
-        };
+        let Some(text) = node.as_text() else { return Deferred::Now(Duration::ZERO) };
         if text.contains("{{") {
             return Deferred::Template(self.template(node));
         }

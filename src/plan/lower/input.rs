@@ -161,9 +161,7 @@ impl Lowering<'_> {
             ("min", word, &["int", "duration", "list"]),
             ("max", word, &["int", "duration", "list"]),
         ] {
-            let Some(entry) = node.entry(key) else {
-                continue;
-            };
+            let Some(entry) = node.entry(key) else { continue };
             if !types.contains(&of) {
                 let what = if of == word {
                     format!("an input of type `{word}`")

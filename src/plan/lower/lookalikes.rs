@@ -33,9 +33,7 @@ impl Lowering<'_> {
     }
 
     fn report_odd(&mut self, node: &Node, found: &[Odd]) {
-        let Some((first, others)) = found.split_first() else {
-            return;
-        };
+        let Some((first, others)) = found.split_first() else { return };
         let places = node.places(self.sources);
         let label = |odd: &Odd| {
             let what = match odd.one.meant {
@@ -63,9 +61,7 @@ impl Lowering<'_> {
 /// Returns a plain scalar in YAML quotes, if its text would start with a quote that YAML would read as
 /// its own. If the whole text is in quotes, they may well be meant for YAML.
 fn requoted(node: &Node, found: &[Odd]) -> Option<String> {
-    let Value::Text(text) = &node.value else {
-        return None;
-    };
+    let Value::Text(text) = &node.value else { return None };
     let first = found.first().filter(|odd| odd.range.start == 0 && quotes(odd.one))?;
     let whole = found.len() == 2 && found[1].range.end == text.text.len();
     if text.style != Style::Plain || whole && found[1].meant == first.meant {

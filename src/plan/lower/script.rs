@@ -51,17 +51,13 @@ impl Lowering<'_> {
     fn other_interpreter(&mut self, node: &Node) -> bool {
         let text = node.as_text().unwrap_or_default();
         let line = text.lines().next().unwrap_or_default();
-        let Some(named) = line.strip_prefix("#!") else {
-            return false;
-        };
+        let Some(named) = line.strip_prefix("#!") else { return false };
         let mut words = named.split_whitespace().filter_map(|word| word.rsplit('/').next());
         let program = match words.next() {
             Some("env") => words.find(|word| !word.starts_with('-')),
             program => program,
         };
-        let Some(program) = program.filter(|program| *program != "sh") else {
-            return false;
-        };
+        let Some(program) = program.filter(|program| *program != "sh") else { return false };
         let bare = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         let letter = letter_of(bare);
         let places = node.places(self.sources);
@@ -83,9 +79,7 @@ impl Lowering<'_> {
 
     /// Warns of a pipe in the script of a step that hides a failure.
     pub(super) fn hidden_failure(&mut self, node: &Node) {
-        let Some(script) = node.get("shell") else {
-            return;
-        };
+        let Some(script) = node.get("shell") else { return };
         let text = script.as_text().unwrap_or_default();
         let Some(range) = posix::hidden(text).filter(|_| !text.contains("pipefail")) else {
             return;
@@ -125,9 +119,7 @@ impl Lowering<'_> {
 
     /// Refuses values in the standard input of a program that reads it as a script.
     pub(super) fn code_in_stdin(&mut self, words: &[Template], stdin: &Template) {
-        let Some((first, rest)) = words.split_first() else {
-            return;
-        };
+        let Some((first, rest)) = words.split_first() else { return };
         let program = first.text.rsplit('/').next().unwrap_or_default();
         let takes = program != "su" && letter_of(program).is_some();
         let options = rest.iter().all(|word| word.text.starts_with('-'));

@@ -97,9 +97,7 @@ impl Lowering<'_> {
     /// A handler inherits what its step does and says for itself: what was done on another host, or
     /// as another user, is undone there.
     fn rollback(&mut self, node: Option<&Node>, path: &str, outer: &Inherited) -> Rollback {
-        let Some(node) = node else {
-            return Rollback::Unsaid;
-        };
+        let Some(node) = node else { return Rollback::Unsaid };
         if node.is_poisoned() {
             return Rollback::None(String::new());
         }

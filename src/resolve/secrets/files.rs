@@ -96,9 +96,7 @@ impl Files {
             return;
         };
         for (path, bytes) in &resolved.files {
-            let Some(hit) = all.find(bytes) else {
-                continue;
-            };
+            let Some(hit) = all.find(bytes) else { continue };
             let (input, _) = wanted[hit.pattern().as_usize()];
             let message =
                 format!("`{path}` contains secret file `{input}` and would be stored with the run");
@@ -118,9 +116,7 @@ pub(in crate::resolve) fn locate(plan: &Plan, inputs: &mut Values, plan_dir: &Pa
     for values in inputs.values_mut() {
         for (name, value) in values.iter_mut() {
             let is_secret = |name: &String| plan.inputs.get(name)?.is_secret_file().then_some(());
-            let Some(path) = is_secret(name).and_then(|()| value.as_str()) else {
-                continue;
-            };
+            let Some(path) = is_secret(name).and_then(|()| value.as_str()) else { continue };
             if let Ok(path) = std::path::absolute(plan_dir.join(path)) {
                 *value = path.to_string_lossy().into_owned().into();
             }
@@ -167,9 +163,7 @@ impl<'a> Paths<'a> {
         path: Option<&str>,
         names: &Names,
     ) -> bool {
-        let UploadSource::File(template) = source else {
-            return false;
-        };
+        let UploadSource::File(template) = source else { return false };
         match path {
             Some(path) => self.all.contains_key(path),
             None => self.lacks(template, names),

@@ -84,9 +84,7 @@ impl Agenda {
         let mut due: Vec<usize> =
             due.into_iter().filter(|position| !self.busy.contains(position)).collect();
         for position in &due {
-            let Some((_, host)) = state.hosts.get_index(*position) else {
-                continue;
-            };
+            let Some((_, host)) = state.hosts.get_index(*position) else { continue };
             let sort = |set: &mut BTreeSet<usize>, belongs: bool| {
                 if belongs { set.insert(*position) } else { set.remove(position) }
             };

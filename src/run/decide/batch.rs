@@ -77,9 +77,7 @@ pub(super) fn next_forward(
 /// The hosts to roll back next, if the operator requested it; none while another one is being
 /// rolled back, and none after a stuck one.
 pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Vec<Event> {
-    let Some(request) = &state.rollback else {
-        return Vec::new();
-    };
+    let Some(request) = &state.rollback else { return Vec::new() };
     let at = |position: usize| state.hosts.get_index(position);
     let is_included =
         |position: &usize| at(*position).is_some_and(|(name, _)| request.includes(name));

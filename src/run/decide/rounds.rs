@@ -23,9 +23,7 @@ fn is_time_up(block: StepRef<'_>, host: &HostState) -> bool {
 }
 
 fn has_rounds_left(block: StepRef<'_>, host: &HostState) -> bool {
-    let Some(rounds) = &block.step.retry else {
-        return false;
-    };
+    let Some(rounds) = &block.step.retry else { return false };
     let round = host.task(&block.path()).map_or(1, |task| task.round.max(1));
     if round >= rounds.attempts {
         return false;
@@ -75,9 +73,7 @@ fn for_all_inside<'p>(block: StepRef<'p>, host: &HostState, see: &mut dyn FnMut(
 }
 
 fn for_all<'p>(at: StepRef<'p>, host: &HostState, see: &mut dyn FnMut(StepRef<'p>)) {
-    let Some(task) = host.task(&at.path()) else {
-        return;
-    };
+    let Some(task) = host.task(&at.path()) else { return };
     see(at);
     if at.is_whole() {
         // Items of an earlier round may come after the last one that started in this round.

@@ -74,9 +74,7 @@ fn walk_all<'p>(
 }
 
 pub(super) fn walk_step<'p>(at: StepRef<'p>, host: &HostState) -> Walk<'p> {
-    let Some(task) = host.task(&at.path()) else {
-        return Walk::Perform(at);
-    };
+    let Some(task) = host.task(&at.path()) else { return Walk::Perform(at) };
     if let Some(status) = task.status {
         let goes_on = matches!(at.step.on_failure, Some(OnFailure::Continue(_)));
         return if status.is_well() || goes_on { Walk::Done } else { Walk::Failed(at) };

@@ -104,9 +104,7 @@ impl Task<'_, '_, '_> {
         status: TaskStatus,
         mut why: Reason,
     ) -> (TaskStatus, Reason) {
-        let Some(over) = self.time_is_up() else {
-            return (status, why);
-        };
+        let Some(over) = self.time_is_up() else { return (status, why) };
         why.text = format!("{}; {over}", why.text);
         (TaskStatus::TimedOut, why)
     }

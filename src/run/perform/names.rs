@@ -23,9 +23,7 @@ pub(in crate::run) fn names(live: &Live<'_, '_>, host: &HostName, item: Option<I
     let state = live.state.borrow();
     let known = state.hosts.get(host);
     let mut names = common(live, host, known);
-    let (Some(item), Some(known)) = (item, known) else {
-        return names;
-    };
+    let (Some(item), Some(known)) = (item, known) else { return names };
     let items = known.task(&item.of.path).and_then(|task| task.items.as_ref());
     if let Some(value) = items.and_then(|items| items.get(item.number - 1)) {
         names.insert("item".into(), Value::from(Serde(value.clone())));
@@ -47,9 +45,7 @@ fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Na
         names.insert("run".into(), parts_value(vec![("id", live.run.id.0.as_str().into())]));
         Known { names, results: 0 }
     });
-    let Some(known) = known else {
-        return names.clone();
-    };
+    let Some(known) = known else { return names.clone() };
     for path in &known.results[*results..] {
         let at = StepRef::at(&plan.plan, path).filter(|at| at.item.is_none());
         let id = at.and_then(|at| at.step.id.as_ref());

@@ -49,9 +49,7 @@ impl<'r> Task<'_, 'r, '_> {
     fn blocks_to_look_at(&self) -> Vec<StepRef<'r>> {
         let plan = &self.live.run.plan.plan;
         let state = self.live.state.borrow();
-        let Some(host) = state.hosts.get(self.host) else {
-            return Vec::new();
-        };
+        let Some(host) = state.hosts.get(self.host) else { return Vec::new() };
         let around = self.at.blocks_around(plan);
         let is_under_way = |block: &StepRef<'_>| {
             block.step.uninterruptible.is_some() && decide::may_have_run(*block, host)

@@ -52,9 +52,7 @@ impl Task<'_, '_, '_> {
         &self,
         attempt: &AttemptState,
     ) -> Result<Option<Output>, JournalError> {
-        let Some((outcome, output)) = self.ask_host(attempt).await else {
-            return Ok(None);
-        };
+        let Some((outcome, output)) = self.ask_host(attempt).await else { return Ok(None) };
         // What may be running was so before.
         if attempt.outcome.is_none() || !outcome.may_be_running() {
             let id = attempt.id.clone();

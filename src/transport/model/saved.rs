@@ -50,9 +50,7 @@ pub(super) struct SavedWorld {
 
 /// Returns the time at which a saved world stopped; `None` if the file does not exist.
 pub fn saved_now(path: &Path) -> Result<Option<Timestamp>, ModelError> {
-    let Some(text) = read(path)? else {
-        return Ok(None);
-    };
+    let Some(text) = read(path)? else { return Ok(None) };
     let mut now = None;
     for (number, line) in whole_lines(&text).enumerate() {
         now = now.max(Some(match number {

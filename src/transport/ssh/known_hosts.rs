@@ -106,9 +106,7 @@ fn read_line(
 /// Whether the first field of a line matches a name.
 fn matches(patterns: &str, name: &str) -> bool {
     if patterns.starts_with('|') {
-        let Ok(HostPatterns::HashedName { salt, hash }) = patterns.parse() else {
-            return false;
-        };
+        let Ok(HostPatterns::HashedName { salt, hash }) = patterns.parse() else { return false };
         return Hmac::<Sha1>::new_from_slice(&salt)
             .is_ok_and(|hmac| hmac.chain_update(name).verify_slice(&hash).is_ok());
     }
@@ -140,9 +138,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
                 t += 1;
             }
             _ => {
-                let Some((at, from)) = star else {
-                    return false;
-                };
+                let Some((at, from)) = star else { return false };
                 star = Some((at, from + 1));
                 p = at + 1;
                 t = from + 1;

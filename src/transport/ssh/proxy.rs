@@ -36,9 +36,7 @@ pub(super) struct Said(JoinHandle<Vec<u8>>);
 impl Said {
     /// Returns it as the end of a message, once the program has ended.
     pub(super) async fn words(self) -> String {
-        let Ok(Ok(said)) = timeout(LINGER, self.0).await else {
-            return String::new();
-        };
+        let Ok(Ok(said)) = timeout(LINGER, self.0).await else { return String::new() };
         let text = String::from_utf8_lossy(&said);
         let lines: Vec<&str> =
             text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

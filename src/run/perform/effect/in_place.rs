@@ -30,9 +30,7 @@ impl Task<'_, '_, '_> {
         if !matches!(effect.command.work, Work::Upload(_)) {
             return false;
         }
-        let Ok((host, mut command)) = self.command(effect, on) else {
-            return false;
-        };
+        let Ok((host, mut command)) = self.command(effect, on) else { return false };
         if let Body::Upload(file) = command.body {
             command.body = Body::Compare(file);
             let seen = self.guard.look(host, &command).await;

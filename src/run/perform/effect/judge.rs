@@ -50,9 +50,7 @@ impl Task<'_, '_, '_> {
         &self,
         output: Option<&Output>,
     ) -> Option<serde_json::Value> {
-        let Action::Effect(effect) = &self.step.action else {
-            return None;
-        };
+        let Action::Effect(effect) = &self.step.action else { return None };
         read_result(&effect.reading, output?, false).ok().flatten()
     }
 
@@ -125,9 +123,7 @@ const MAX_SHOWN: usize = 120;
 /// Describes what was expected, and what was observed.
 fn unseen(seen: &Observation) -> String {
     let missing = seen.seen.iter().find(|seen| seen.truth != Truth::True);
-    let Some(missing) = missing else {
-        return "`done_when` is not true".to_owned();
-    };
+    let Some(missing) = missing else { return "`done_when` is not true".to_owned() };
     let short = |text: &str| quote::shortened(text, MAX_SHOWN);
     let values = missing.values.iter();
     let values: Vec<String> = values.map(|(name, value)| format!("{name} = {value}")).collect();
@@ -172,9 +168,7 @@ fn read_result(
     output: &Output,
     exit_well: bool,
 ) -> Result<Option<serde_json::Value>, String> {
-    let Exit::Code(code) = output.exit else {
-        return Ok(None);
-    };
+    let Exit::Code(code) = output.exit else { return Ok(None) };
     match reading {
         Reading::Whole => {}
         Reading::Discard => return Ok(Some(serde_json::json!({ "exit": code }))),
