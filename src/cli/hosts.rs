@@ -13,13 +13,10 @@ use std::rc::Rc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::runtime::Builder;
 
 use crate::cli::chosen::Chosen;
-use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::prompter::Prompter;
+use crate::cli::{Context, Exit, Fault, runtime};
 use crate::inventory::{Host, HostName};
 use crate::report::text::{count, pad, printable, width};
 use crate::transport::TransportError;
@@ -66,9 +63,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     if hosts.is_empty() {
         return Ok(Exit::SUCCEEDED);
     }
-    let of_system =
-        |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start to connect", &error);
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
+    let runtime = runtime("cannot connect to hosts")?;
     let passwords = Rc::new(Passwords::of(Rc::<Prompter>::default()));
     let ssh = SshTransport::with(SshOptions::default(), passwords);
     let (mut failures, mut is_refused) = (Vec::new(), false);

@@ -1,7 +1,5 @@
 //! `planrun locks`: lists which run has locked each host. Also what other commands share about locks.
 
-use std::fmt::Write as _;
-
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
@@ -13,7 +11,7 @@ use crate::cli::{Context, Exit, Fault, Stream, chosen, runtime};
 use crate::event::RunStatus;
 use crate::inventory::{Connection, Host};
 use crate::report::Style;
-use crate::report::text::{pad, pretty_json, printable, width};
+use crate::report::text::{columns, pretty_json, printable};
 use crate::run::locks::locked_hosts;
 use crate::transport::hosts::Hosts;
 use crate::transport::local::LocalTransport;
@@ -135,20 +133,7 @@ fn human(rows: &[(&Host, Result<LockReply, TransportError>)], style: &Style) -> 
         }
         lines.push(line);
     }
-    let is_table = |line: &&[String; 6]| !line[2].is_empty();
-    let widths: Vec<usize> = (0..6)
-        .map(|column| {
-            let lines = lines.iter().filter(|line| column == 0 || is_table(line));
-            lines.map(|line| width(&line[column])).max().unwrap_or_default()
-        })
-        .collect();
-    let mut out = String::new();
-    for line in &lines {
-        let cells = line.iter().zip(&widths).map(|(cell, width)| pad(cell, *width));
-        // Writing to a string cannot fail.
-        let _written = writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
-    out
+    columns(&lines, |line| !line[2].is_empty())
 }
 
 fn data(host: &Host, reply: &Result<LockReply, TransportError>) -> Value {

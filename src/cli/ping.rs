@@ -7,20 +7,18 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::runtime::Builder;
 
 use crate::cli::chosen::Chosen;
-use crate::cli::context::{Context, Stream};
-use crate::cli::exit::Exit;
-use crate::cli::fault::Fault;
 use crate::cli::prompter::Prompter;
+use crate::cli::runs::RunFormat;
+use crate::cli::{Context, Exit, Fault, Stream, runtime};
 use crate::clock::Clock;
 use crate::inventory::Host;
-use crate::report::text::{count, pad, printable, printable_json, width, wrap};
+use crate::report::text::{columns, count, pretty_json, printable, wrap};
+use crate::transport::answer::refused;
 use crate::transport::hosts::Hosts;
 use crate::transport::local::LocalTransport;
 use crate::transport::passwords::Passwords;
@@ -36,29 +34,8 @@ const SKEW: i64 = 2;
 /// How little space for records is reported, in KiB.
 const LITTLE: u64 = 10 * 1024;
 
-/// What a host is asked. The login has made the directory for records, if that is possible. Each line of the answer is a name and a value.
-const QUESTIONS: &str = r#"echo "time $(date +%s)"
-echo "user $(id -un)"
-echo "system $(uname -sr)"
-case ${XDG_STATE_HOME-} in
-/*) at=$XDG_STATE_HOME/planrun/attempts ;;
-*) at=${HOME-/dev/null}/.local/state/planrun/attempts ;;
-esac
-[ -d "$at" ] && [ -w "$at" ] || echo "no-records $at"
-while [ ! -d "$at" ] && [ "$at" != / ]; do at=$(dirname "$at"); done
-echo "free $(df -Pk "$at" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)"
-for tool in setsid flock stdbuf sync sudo doas; do
-    ! command -v "$tool" >/dev/null || echo "has $tool"
-done
-"#;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table
-    Human,
-    /// As JSON
-    Json,
-}
+/// What a host is asked. The login has made the directory for records, if that is possible.
+const QUESTIONS: &str = include_str!("ping.sh");
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -77,7 +54,7 @@ pub(super) struct Args {
     jobs: u16,
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: RunFormat,
 }
 
 /// What a host answered.
@@ -100,9 +77,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     if hosts.is_empty() {
         return Ok(Exit::SUCCEEDED);
     }
-    let of_system =
-        |error: std::io::Error| Fault::of(Exit::INTERNAL, "cannot start to connect", &error);
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(of_system)?;
+    let runtime = runtime("cannot connect to hosts")?;
     let passwords = Rc::new(Passwords::of(Rc::<Prompter>::default()));
     let ssh = SshTransport::with(SshOptions::default(), passwords);
     let transport = Hosts::new(ssh, LocalTransport::new(), None);
@@ -114,11 +89,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     runtime.shutdown_background();
     let rows: Vec<(&Host, &Result<Answer, TransportError>)> = hosts.iter().zip(&answers).collect();
     context.print(&match args.format {
-        Format::Human => human(&rows, context),
-        Format::Json => {
+        RunFormat::Human => human(&rows, context),
+        RunFormat::Json => {
             let hosts: Vec<Value> = rows.iter().map(|(host, answer)| data(host, answer)).collect();
-            let text = serde_json::to_string_pretty(&json!({ "hosts": hosts }));
-            format!("{}\n", printable_json(&text.unwrap_or_default()))
+            pretty_json(&json!({ "hosts": hosts }))
         }
     });
     Ok(Exit::of_hosts(answers.iter().filter_map(|answer| answer.as_ref().err())))
@@ -160,13 +134,7 @@ async fn ask(
             ("user", user) => user.clone_into(&mut answer.login),
             ("system", system) => system.clone_into(&mut answer.system),
             ("free", free) => answer.free = free.parse().ok(),
-            ("no-records", folder) => {
-                let why = format!(
-                    "it cannot keep records of commands in {folder}: make it writable (HOME and \
-                     XDG_STATE_HOME say where it is)"
-                );
-                return Err(TransportError::Denied { host: host.name.clone(), why });
-            }
+            ("no-record", _) => return Err(refused(host.name.clone(), line)),
             ("has", tool) => answer.tools.push(tool.to_owned()),
             _ => {}
         }
@@ -221,21 +189,10 @@ fn human(rows: &[(&Host, &Result<Answer, TransportError>)], context: &Context) -
             }
         }
     }
-    let columns: Vec<usize> = (0..table[0].len())
-        .map(|at| table.iter().map(|row| width(&row[at])).max().unwrap_or_default())
-        .collect();
-    let mut out = String::new();
-    if table.len() > 1 {
-        for row in table {
-            let cells: Vec<String> =
-                row.iter().zip(&columns).map(|(cell, width)| pad(cell, *width)).collect();
-            // Writing to a string cannot fail.
-            let _written = writeln!(out, "{}", cells.join("  ").trim_end());
-        }
-    }
-    let columns = context.style(Stream::Out).width;
+    let mut out = if table.len() > 1 { columns(&table, |_| true) } else { String::new() };
+    let width = context.style(Stream::Out).width;
     for text in below {
-        for (number, line) in wrap(&text, columns.saturating_sub(4)).iter().enumerate() {
+        for (number, line) in wrap(&text, width.saturating_sub(4)).iter().enumerate() {
             let _written = writeln!(out, "{}{line}", if number == 0 { "" } else { "    " });
         }
     }

@@ -103,7 +103,8 @@ fn align(source: &str, start: usize, style: Style, text: &str) -> Option<Vec<Ran
     while let Some(character) = rest.chars().next() {
         let left = source.get(at..end)?;
         // An escaped break is folded to nothing.
-        let escaped = style == Style::Double && left.starts_with('\\') && breaks(&left[1..]).0 > 0;
+        let escaped =
+            style == Style::Double && (left.starts_with("\\\n") || left.starts_with("\\\r"));
         let (count, gap) = if at < blank { (0, 0) } else { breaks(&left[usize::from(escaped)..]) };
         blank = blank.max(at + gap);
         if count > 0 || is_block && left.is_empty() {

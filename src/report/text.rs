@@ -78,6 +78,23 @@ pub fn pretty_json(value: &impl Serialize) -> String {
     format!("{}\n", printable_json(&text))
 }
 
+/// Returns rows as columns, two spaces apart. The columns after the first are as wide as the rows that are full.
+pub fn columns<const N: usize>(
+    rows: &[[String; N]],
+    is_full: impl Fn(&[String; N]) -> bool,
+) -> String {
+    let widest = |at: usize| {
+        let rows = rows.iter().filter(|row| at == 0 || is_full(row));
+        rows.map(|row| width(&row[at])).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..N).map(widest).collect();
+    let row = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| pad(cell, *width));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(row).collect()
+}
+
 /// Returns the first lines of a text, each printable and clipped, without empty ones at the end. If
 /// there are more, a last line counts them. Tabs are widened to the next eighth column.
 pub fn lines(text: &str, most: usize, width: usize) -> Vec<String> {

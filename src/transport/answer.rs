@@ -31,7 +31,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::greeting::Greeting;
-use self::refusal::{NO_STATUS, refused, refused_user, words};
+pub use self::refusal::refused;
+use self::refusal::{NO_STATUS, refused_user, words};
 pub(super) use self::streams::signal_name;
 use self::streams::{Lines, Streams, exit_of, keep_some};
 use super::wire::{Wire, made_at, prefix};

@@ -380,3 +380,67 @@ steps:
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
     assert_eq!((along.looks.get(), along.effects.get()), (1, 1), "{}", trace(&journal));
 }
+
+/// Answers an effect with an output, as a host does that read so much of it.
+struct Printing<'a> {
+    world: &'a ModelTransport,
+    output: Output,
+}
+
+#[async_trait(?Send)]
+impl Transport for Printing<'_> {
+    async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        let reply = self.world.handle(host, request).await?;
+        Ok(match (request, reply) {
+            (Request::Attempt(..), Reply::Ended(..)) => Reply::Ended(self.output.clone(), None),
+            (_, reply) => reply,
+        })
+    }
+}
+
+/// Returns what is stored of a standard output, and whether it is stored as shortened.
+fn stored(bytes: &[u8], length: u64) -> (String, bool) {
+    let scene = Scene::new(LATE, &[]);
+    let (clock, journal) = (start(), Memory::default());
+    let world = scene.world(&clock, vec![]);
+    let mut output = Output::new(planrun::transport::Exit::Code(0), bytes, "");
+    output.stdout_len = length;
+    let printing = Printing { world: &world, output };
+    let state = scene.drive(&clock, &printing, &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+    let records = journal.records.borrow();
+    let mut ended = records.iter().filter_map(|record| match &record.event {
+        Event::Task {
+            event:
+                TaskEvent::AttemptEnded {
+                    outcome: planrun::event::Outcome::Ended { stdout, cut, .. },
+                    ..
+                },
+            ..
+        } => Some((stdout.clone(), *cut)),
+        _ => None,
+    });
+    ended.next().unwrap()
+}
+
+#[test]
+fn the_first_and_the_last_lines_of_a_long_stream_are_stored() {
+    assert_eq!(stored(b"one\ntwo \xff\n", 9), ("one\ntwo \u{fffd}\n".to_owned(), false));
+    let lines: Vec<String> = (1..=100_000).map(|number| format!("line {number}\n")).collect();
+    let stream = lines.concat();
+    let (text, is_cut) = stored(stream.as_bytes(), stream.len() as u64);
+    assert!(is_cut && text.len() <= 4 * 1024 + 64, "{}", text.len());
+    let (beginning, end) = text.split_once('[').unwrap();
+    let (missing, end) = end.split_once(" bytes left out]\n").unwrap();
+    assert!(stream.starts_with(beginning) && beginning.ends_with('\n'));
+    assert!(stream.ends_with(end) && end.starts_with("line "));
+    let missing: usize = missing.parse().unwrap();
+    assert_eq!(beginning.len() + missing + end.len(), stream.len());
+
+    // Without lines, read in part, or lost.
+    let (text, is_cut) = stored(&[b'x'; 10_000], 10_000);
+    assert!(is_cut && text.contains("x\n[5904 bytes left out]\nx"), "{text}");
+    let (text, is_cut) = stored(&[b'x'; 5_000], 9_096);
+    assert!(is_cut && text.ends_with("x\n[5000 bytes left out]\n"), "{text}");
+    assert_eq!(stored(b"", 1), ("[the output is lost]\n".to_owned(), true));
+}

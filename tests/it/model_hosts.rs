@@ -288,3 +288,40 @@ fn ten_thousand_commands_are_answered_in_order() {
     }
     assert_eq!(clock.monotonic(), Duration::from_secs(10_000));
 }
+
+/// A model whose answers show what the words of a command became.
+const CAPTURES: &str = "version: 1
+model: m
+a:
+  commands:
+    - {run: update <ip> <n:int>, stdout: '{{ ip }} {{ n + 1 }}'}
+    - {run: echo <*>, stdout: echoed}
+    - {run: say 'a b', stdout: said}
+    - {run: endless, stdout: \"{{ ('x' * 1000000000) | length }}\"}
+";
+
+#[test]
+fn words_are_matched_one_by_one_and_endless_work_is_stopped() {
+    let (clock, hosts) = (Clock::virtual_from(start()), vec![host("a1", "a", "a1", json!({}))]);
+    let model = model_of(CAPTURES);
+    let transport = ModelTransport::new(model, &hosts, clock.clone(), None).unwrap();
+    let look = |words: &[&str]| {
+        let argv = words.iter().map(|&word| word.to_owned()).collect();
+        let command = command("p/look", Body::Argv(argv));
+        block_on_virtual(&clock, transport.look(&hosts[0], &command)).unwrap()
+    };
+    for (words, expected) in [
+        (&["update", "10.0.0.1", "0"][..], Some("10.0.0.1 1\n")),
+        (&["update", "a", "b"], None),
+        (&["update"], None),
+        (&["echo"], Some("echoed\n")),
+        (&["echo", "a", "b c"], Some("echoed\n")),
+        (&["say", "a b"], Some("said\n")),
+        (&["say", "a", "b"], None),
+        (&["endless"], None),
+    ] {
+        let output = look(words);
+        let printed = output.as_ref().ok().map(|output| String::from_utf8_lossy(&output.stdout));
+        assert_eq!(printed.as_deref(), expected, "{words:?}: {output:?}");
+    }
+}

@@ -115,6 +115,6 @@ fn an_agent_that_does_not_answer_is_a_problem_of_this_machine() {
     let inventory = planrun.file("hosts.yaml", server.inventory(""));
     let paused = planrun.run(&["apply", &plan, "-i", &inventory, "--yes"]);
     assert_ne!(paused.status, Some(0));
-    paused.says("cannot connect to web1: cannot use the agent at SSH_AUTH_SOCK");
+    paused.says("cannot be reached: cannot use the agent at SSH_AUTH_SOCK");
     assert_eq!(server.logged("Failed publickey"), 0);
 }

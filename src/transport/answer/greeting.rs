@@ -99,6 +99,11 @@ impl Greeting {
             Closing::Refused => denied("login succeeds, but commands are not allowed".to_owned()),
             // A session that was asked to end, and did: it ran, and its output was lost.
             Closing::Exit(Exit::Code(SILENT)) => denied(ELSEWHERE.to_owned()),
+            // Another process killed it: the next one may be ready.
+            Closing::Exit(Exit::Signal(signal)) => {
+                let why = format!("its login was killed by signal {signal}: {said}");
+                TransportError::Unreachable { host, why }
+            }
             Closing::Said | Closing::Exit(_) => {
                 let end = how(closing);
                 let shell = match &self.login_shell {

@@ -8,7 +8,7 @@ use crate::transport::TransportError;
 const MAX_WORDS: usize = 300;
 
 /// Interprets the line of a session that reports why a command is not started.
-pub(super) fn refused(host: HostName, line: &str) -> TransportError {
+pub fn refused(host: HostName, line: &str) -> TransportError {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let why = match word {
         "no-record" => {

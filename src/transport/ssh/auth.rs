@@ -66,7 +66,7 @@ pub(super) struct Offers {
 /// Gathers what can be offered to a host.
 pub(super) async fn offers(settings: &Settings, options: &SshOptions) -> Offers {
     let mut found = Offers::default();
-    if settings.accepts.key {
+    if settings.accepts("PubkeyAuthentication") {
         found.add_keys(settings, options).await;
     }
     if let Some(from) = &settings.password {

@@ -30,7 +30,7 @@ use super::failure::{Failure, is_closed, network};
 use super::known_hosts::HostKeys;
 use super::login::{Login, Refused};
 use super::proxy::Proxy;
-use super::settings::{Family, Settings, Way};
+use super::settings::{Settings, Way};
 use super::{SshOptions, algorithms, auth, host_key};
 use crate::clock::Clock;
 use crate::transport::passwords::Passwords;
@@ -57,7 +57,7 @@ pub(super) struct Connected {
 /// Why a handshake failed.
 enum Refusal {
     /// The server closed the connection at its start, as one does that has too many.
-    Dropped(Failure),
+    Dropped(String),
     OtherKey,
     KindMissing,
     Failed(Failure),
@@ -97,7 +97,8 @@ impl Connecting<'_> {
             trusted.retain(|key| key.to_openssh().is_ok_and(|key| key == pinned));
         }
         let offers = auth::offers(settings, self.options).await;
-        if offers.all.is_empty() && !trusted.is_empty() && settings.accepts.key {
+        if offers.all.is_empty() && !trusted.is_empty() && settings.accepts("PubkeyAuthentication")
+        {
             let named = settings.keys.as_deref().unwrap_or_default();
             return Err(Failure::Here(nothing_to_offer(&offers.faults, named)));
         }
@@ -132,15 +133,10 @@ impl Connecting<'_> {
             for kinds in kinds {
                 let notes = Notes::default();
                 match self.handshake(&road, Some(kinds.clone()), &[], &notes).await {
-                    Err(
-                        Refusal::Failed(Failure::Network(why))
-                        | Refusal::Dropped(Failure::Network(why)),
-                    ) => {
+                    Err(Refusal::Failed(Failure::Network(why)) | Refusal::Dropped(why)) => {
                         unreached.push(why);
                     }
-                    Err(Refusal::Failed(failure) | Refusal::Dropped(failure)) => {
-                        return Err(failure);
-                    }
+                    Err(Refusal::Failed(failure)) => return Err(failure),
                     _ => keys.extend(notes.shown()),
                 }
                 if !unreached.is_empty() {
@@ -224,7 +220,8 @@ impl Connecting<'_> {
         }
         let mut handle = match made {
             Ok(handle) => handle,
-            Err(Refusal::Failed(failure) | Refusal::Dropped(failure)) => return Err(failure),
+            Err(Refusal::Failed(failure)) => return Err(failure),
+            Err(Refusal::Dropped(why)) => return Err(Failure::Network(why)),
             Err(Refusal::OtherKey | Refusal::KindMissing) => {
                 return Err(Failure::HostKey(self.why_not(keys, notes.shown().as_ref())));
             }
@@ -301,9 +298,7 @@ impl Connecting<'_> {
         };
         match made {
             Ok(Err(Refusal::Failed(Failure::Network(why)))) => Err(network(format!("{why}{said}"))),
-            Ok(Err(Refusal::Dropped(Failure::Network(why)))) => {
-                Err(Refusal::Dropped(Failure::Network(format!("{why}{said}"))))
-            }
+            Ok(Err(Refusal::Dropped(why))) => Err(Refusal::Dropped(format!("{why}{said}"))),
             Ok(made) => made,
             Err(_late) => {
                 let (at, seconds) = (self.name(road), self.settings.patience.as_secs_f32());
@@ -362,11 +357,12 @@ impl Connecting<'_> {
     }
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let Settings { address, port, family, patience, .. } = self.settings;
+        let Settings { address, port, patience, config, .. } = self.settings;
+        let family = config.one("AddressFamily");
         let is_wanted = |address: &SocketAddr| match family {
-            Family::Any => true,
-            Family::Inet => address.is_ipv4(),
-            Family::Inet6 => address.is_ipv6(),
+            Some("inet") => address.is_ipv4(),
+            Some("inet6") => address.is_ipv6(),
+            _ => true,
         };
         let why = match timeout(*patience, lookup_host((address.as_str(), *port))).await {
             Ok(Ok(addresses)) => {
@@ -406,14 +402,14 @@ impl Connecting<'_> {
                 Refusal::Failed(Failure::Denied(why))
             }
             Error::IO(error) if is_closed(&error) => {
-                Refusal::Dropped(Failure::Network(format!("{at} {}", network(&error))))
+                Refusal::Dropped(format!("{at} {}", network(&error)))
             }
             Error::IO(error) => broken(&network(&error)),
             Error::Version => broken("does not speak SSH 2"),
-            Error::Disconnect | Error::HUP => Refusal::Dropped(Failure::Network(format!(
+            Error::Disconnect | Error::HUP => Refusal::Dropped(format!(
                 "{at} closed the connection before the login (another service, a full MaxStartups, a \
                  blocked address)"
-            ))),
+            )),
             other => broken(&format!("ended the handshake: {other}")),
         }
     }

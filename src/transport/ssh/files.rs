@@ -85,31 +85,11 @@ async fn within<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::io::ErrorKind;
-    use std::path::Path;
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use super::{read, within};
-
-    #[tokio::test]
-    async fn only_regular_files_are_read_and_a_fifo_does_not_wait() {
-        let folder = tempfile::tempdir().unwrap();
-        let fifo = folder.path().join("fifo");
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        let kind = rustix::fs::FileType::Fifo;
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
-        for path in [fifo.as_path(), folder.path(), Path::new("/dev/zero")] {
-            let error = read(path).await.unwrap_err();
-            assert_eq!(error.to_string(), "it is not a regular file", "{}", path.display());
-        }
-        let file = folder.path().join("file");
-        fs::write(&file, b"a\xffb").unwrap();
-        assert_eq!(read(&file).await.unwrap(), "a\u{fffd}b");
-        let missing = read(&folder.path().join("missing")).await.unwrap_err();
-        assert_eq!(missing.kind(), ErrorKind::NotFound);
-    }
+    use super::within;
 
     #[tokio::test]
     async fn a_file_system_that_does_not_answer_is_not_waited_for() {

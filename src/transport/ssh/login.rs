@@ -102,7 +102,9 @@ impl Login<'_> {
                 }
             }
         }
-        if methods.contains(&MethodKind::KeyboardInteractive) && self.settings.accepts.questions {
+        if methods.contains(&MethodKind::KeyboardInteractive)
+            && self.settings.accepts("KbdInteractiveAuthentication")
+        {
             match self.answer(None).await? {
                 Made::Accepted => return Ok(()),
                 Made::Not(_) => {}
@@ -126,9 +128,10 @@ impl Login<'_> {
     fn is_wanted(&self, kind: &Kind, methods: &MethodSet) -> bool {
         match kind {
             Kind::Password(_) => {
-                let accepts = self.settings.accepts;
-                accepts.password && methods.contains(&MethodKind::Password)
-                    || accepts.questions && methods.contains(&MethodKind::KeyboardInteractive)
+                let accepts =
+                    |option, kind| self.settings.accepts(option) && methods.contains(kind);
+                accepts("PasswordAuthentication", &MethodKind::Password)
+                    || accepts("KbdInteractiveAuthentication", &MethodKind::KeyboardInteractive)
             }
             _ => methods.contains(&MethodKind::PublicKey),
         }
@@ -189,7 +192,7 @@ impl Login<'_> {
             }
             Kind::Agent(held) => self.agent((**held).clone()).await,
             Kind::Password(from) => {
-                let accepts = self.settings.accepts.password;
+                let accepts = self.settings.accepts("PasswordAuthentication");
                 if accepts && methods.contains(&MethodKind::Password) {
                     let password = match self.password(from).await {
                         Ok(password) => password,

@@ -24,13 +24,11 @@ pub(super) struct Settings {
     /// How often a host that is silent is asked for a sign of life, and after how many it is given up.
     pub(super) alive: Option<(Duration, usize)>,
     pub(super) way: Way,
-    pub(super) family: Family,
     /// The private keys, if any are named; otherwise the usual files.
     pub(super) keys: Option<Vec<String>>,
     pub(super) certificates: Vec<String>,
     /// Whether no other key of the agent is offered.
     pub(super) is_exclusive: bool,
-    pub(super) accepts: Methods,
     /// The socket of the agent.
     pub(super) agent: Option<PathBuf>,
     pub(super) password: Option<SecretFrom>,
@@ -58,23 +56,6 @@ pub(super) enum Way {
     Command(String),
     /// By `ssh` itself, with these arguments.
     OpenSsh(Arc<[String]>),
-}
-
-/// Which addresses of a name are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Family {
-    #[default]
-    Any,
-    Inet,
-    Inet6,
-}
-
-/// Which kinds of login are tried.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Methods {
-    pub(super) key: bool,
-    pub(super) password: bool,
-    pub(super) questions: bool,
 }
 
 /// The algorithms that are set, strongest first.
@@ -142,22 +123,12 @@ impl Settings {
         let (known_hosts, own_known_hosts) = known_hosts(named_known, &config, &names)?;
         Ok(Self {
             way: way(asked, &config, &names)?,
-            family: match config.one("AddressFamily") {
-                Some("inet") => Family::Inet,
-                Some("inet6") => Family::Inet6,
-                _ => Family::Any,
-            },
             is_exclusive: named.is_some() || is("IdentitiesOnly", "yes"),
             keys: match named {
                 Some(named) => Some(named),
                 None => files("IdentityFile")?,
             },
             certificates: files("CertificateFile")?.unwrap_or_default(),
-            accepts: Methods {
-                key: !(is("PubkeyAuthentication", "no") || is("PubkeyAuthentication", "false")),
-                password: !is("PasswordAuthentication", "no"),
-                questions: !is("KbdInteractiveAuthentication", "no"),
-            },
             agent: agent(&config, &names, options)?,
             password: link.and_then(|link| link.password.clone()),
             passphrase: link.and_then(|link| link.passphrase.clone()),
@@ -187,6 +158,11 @@ impl Settings {
             alive: interval.map(|seconds| (Duration::from_secs(seconds), most.unwrap_or(3))),
             ..Self::default()
         }
+    }
+
+    /// Whether a method of login is tried, by the name of its option.
+    pub(super) fn accepts(&self, method: &str) -> bool {
+        !matches!(self.config.one(method), Some("no" | "false"))
     }
 
     /// Returns name and port in the files of known hosts. An alias has no port.

@@ -47,7 +47,10 @@ fn ping_shows_what_each_host_can_do_and_exits_as_a_run_would() {
     fs::remove_dir_all(server.path("state")).unwrap();
     fs::write(server.path("state"), "").unwrap();
     let refused = planrun.run(&["ping", "-i", &inventory]);
-    refused.exits(77).says("cannot keep records of commands").says("0 of 1 host can be worked on");
+    refused
+        .exits(77)
+        .says("cannot keep a record of the command")
+        .says("0 of 1 host can be worked on");
     assert!(address.starts_with("127."));
 }
 

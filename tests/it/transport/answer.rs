@@ -181,6 +181,10 @@ fn only_a_session_that_was_not_ready_has_received_nothing() {
     let error = failure("hello\n", "", &Closing::Lost("it broke"));
     assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("it broke; it printed: hello"), "{error}");
+    // What was killed refused nothing: it is tried again.
+    let error = failure("hello\n", "", &Closing::Exit(Exit::Signal("KILL".to_owned())));
+    assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("killed by signal KILL: hello"), "{error}");
     // From there on, silence proves nothing.
     for stdout in ["", "@go\n", "@go\n@end x\n"] {
         for closing in [Closing::Lost("it broke"), exit(1)] {

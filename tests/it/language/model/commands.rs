@@ -180,3 +180,24 @@ fn odd_templates_are_faults_and_no_harm() {
         assert!(told.is_empty(), "{plain}: {told:?}");
     }
 }
+
+#[test]
+fn an_entry_behind_one_that_takes_all_its_commands_is_told() {
+    for (first, second, is_covered) in [
+        ("a <x>", "a <y>", true),
+        ("a <x>", "a b", true),
+        ("a <*>", "a <y> c", true),
+        ("a b", "a <x>", false),
+        ("a <n:int>", "a <x>", false),
+        ("a <x>", "a <*>", false),
+    ] {
+        let told = faults(&format!("  commands: [{{run: {first}}}, {{run: {second}}}]\n"));
+        let codes: Vec<&str> = told.iter().filter_map(|one| one.split(' ').next()).collect();
+        let expected = if is_covered { &["duplicate-command"][..] } else { &[] };
+        assert_eq!(codes, expected, "{first}, {second}: {told:?}");
+    }
+    for pattern in ["/dev/<disk>", "<Ip>", "<n:float>", "'a b", "a <*> b"] {
+        let told = one(&format!("  commands: [{{run: \"{pattern}\"}}]\n"));
+        assert!(told.starts_with("bad-pattern"), "{pattern}: {told}");
+    }
+}

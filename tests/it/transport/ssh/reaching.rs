@@ -216,3 +216,26 @@ async fn a_key_that_others_can_read_is_not_used() {
     fs::set_permissions(&key, mode(0o400)).unwrap();
     assert!(run(&server.host(), &argv(&["true"])).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_key_is_a_regular_file_and_a_fifo_is_not_waited_for() {
+    let Some(server) = Server::start("odd_keys", "") else {
+        return;
+    };
+    let fifo = server.path("fifo");
+    let kind = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
+    let mut host = server.host();
+    for (file, words) in [
+        (fifo.to_str().unwrap(), "it is not a regular file"),
+        (server.path("").to_str().unwrap(), "it is not a regular file"),
+        ("/dev/zero", "it is not a regular file"),
+        ("/no/such/key", "No such file"),
+    ] {
+        host.link.identity_file = Some(file.to_owned());
+        let error = run(&host, &argv(&["true"])).await.unwrap_err();
+        assert!(matches!(error, TransportError::Controller { .. }), "{file}: {error:?}");
+        assert!(error.to_string().contains(words), "{file}: {error}");
+    }
+}
