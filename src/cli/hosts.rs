@@ -11,15 +11,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::rc::Rc;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
-
 use crate::cli::chosen::Chosen;
 use crate::cli::prompter::Prompter;
 use crate::cli::{Context, Exit, Fault, runtime};
 use crate::inventory::{Host, HostName};
 use crate::report::text::{count, pad, printable, width};
-use crate::transport::TransportError;
+use crate::transport::hosts::at_a_time;
 use crate::transport::passwords::Passwords;
 use crate::transport::ssh::{Scanned, Shown, SshOptions, SshTransport, Trust};
 
@@ -68,8 +65,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let ssh = SshTransport::with(SshOptions::default(), passwords);
     let (mut failures, mut is_refused) = (Vec::new(), false);
     for _ in 0..MAX_ROUNDS {
-        let scans = stream::iter(&hosts).map(|host| ssh.scan(host)).buffered(JOBS);
-        let scans: Vec<Result<Scanned, TransportError>> = runtime.block_on(scans.collect());
+        let scans = runtime.block_on(at_a_time(JOBS, hosts.iter().map(|host| ssh.scan(host))));
         let mut waiting = BTreeSet::new();
         let mut shown: Vec<Scanned> = Vec::new();
         for (host, scan) in hosts.iter().zip(scans) {
@@ -86,10 +82,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
                 }
             }
         }
-        match decide(&shown, args, context)? {
-            Decision::Trusted => {}
-            Decision::Refused => is_refused = true,
-        }
+        is_refused |= !trusts(&shown, args, context)?;
         if waiting.is_empty() || is_refused {
             break;
         }
@@ -102,14 +95,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     Ok(if is_refused { Exit(77) } else { Exit::of_hosts(failures.iter()) })
 }
 
-enum Decision {
-    Trusted,
-    /// The operator declined, or a key is not what it should be.
-    Refused,
-}
-
-/// Shows keys, asks, and writes them.
-fn decide(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<Decision, Fault> {
+/// Shows keys, asks, and writes them. Returns false if the operator declined, or a key is not what it should be.
+fn trusts(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<bool, Fault> {
     let column = shown.iter().map(|one| width(&printable(&one.name))).max().unwrap_or_default();
     let mut refused = false;
     let mut new = Vec::new();
@@ -145,17 +132,17 @@ fn decide(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<Decis
             "nothing was added: a key is not what was expected. Either a host was reinstalled, or \
              someone intercepts the connection. Find out which, then remove the old line",
         );
-        return Ok(Decision::Refused);
+        return Ok(false);
     }
     if new.is_empty() {
-        return Ok(Decision::Trusted);
+        return Ok(true);
     }
     let files = new.iter().map(|(one, _)| file_of(one)).collect::<Result<Vec<_>, _>>()?;
     if args.expect.is_empty() {
         let question =
             format!("Did you compare the fingerprints? Add {}?", count(new.len(), "key"));
         if !context.confirm_or(&question, "pass the expected fingerprints by `--expect`")? {
-            return Ok(Decision::Refused);
+            return Ok(false);
         }
     }
     for ((one, key), file) in new.iter().zip(&files) {
@@ -166,7 +153,7 @@ fn decide(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<Decis
     let files: BTreeSet<String> = files.iter().map(|file| file.display().to_string()).collect();
     let files = files.into_iter().collect::<Vec<_>>().join(" and ");
     context.say(&format!("added {} to {}", count(new.len(), "key"), printable(&files)));
-    Ok(Decision::Trusted)
+    Ok(true)
 }
 
 /// Returns the file that the keys of a host belong in.

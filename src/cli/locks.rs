@@ -1,6 +1,5 @@
 //! `planrun locks`: lists which run has locked each host. Also what other commands share about locks.
 
-use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
@@ -13,7 +12,7 @@ use crate::inventory::{Connection, Host};
 use crate::report::Style;
 use crate::report::text::{columns, pretty_json, printable};
 use crate::run::locks::locked_hosts;
-use crate::transport::hosts::Hosts;
+use crate::transport::hosts::{Hosts, at_a_time};
 use crate::transport::local::LocalTransport;
 use crate::transport::lock::{Found, LockReply, LockRequest};
 use crate::transport::ssh::{SshOptions, SshTransport};
@@ -53,8 +52,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         hosts.filter(|host| host.link.connection != Connection::Model).cloned().collect()
     };
     let transport = transport();
-    let ask = stream::iter(&hosts).map(|host| transport.lock(host, &LockRequest::Show));
-    let replies: Vec<Result<LockReply, TransportError>> = block_on(ask.buffered(WIDTH).collect())?;
+    let ask = hosts.iter().map(|host| transport.lock(host, &LockRequest::Show));
+    let replies = block_on(at_a_time(WIDTH, ask))?;
     let exit = Exit::of_hosts(replies.iter().filter_map(|reply| reply.as_ref().err()));
     let rows: Vec<(&Host, Result<LockReply, TransportError>)> = hosts.iter().zip(replies).collect();
     context.print(&match args.format {

@@ -7,8 +7,6 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
 use serde_json::{Value, json};
 
 use crate::cli::chosen::Chosen;
@@ -19,7 +17,7 @@ use crate::clock::Clock;
 use crate::inventory::Host;
 use crate::report::text::{columns, count, pretty_json, printable, wrap};
 use crate::transport::answer::refused;
-use crate::transport::hosts::Hosts;
+use crate::transport::hosts::{Hosts, at_a_time};
 use crate::transport::local::LocalTransport;
 use crate::transport::passwords::Passwords;
 use crate::transport::ssh::{SshOptions, SshTransport};
@@ -81,10 +79,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let passwords = Rc::new(Passwords::of(Rc::<Prompter>::default()));
     let ssh = SshTransport::with(SshOptions::default(), passwords);
     let transport = Hosts::new(ssh, LocalTransport::new(), None);
-    let answers = stream::iter(&hosts)
-        .map(|host| ask(&transport, host, args.r#become.as_deref()))
-        .buffered(args.jobs.into());
-    let answers: Vec<Result<Answer, TransportError>> = runtime.block_on(answers.collect());
+    let ask = hosts.iter().map(|host| ask(&transport, host, args.r#become.as_deref()));
+    let answers = runtime.block_on(at_a_time(args.jobs.into(), ask));
     // A question at the terminal may still be open.
     runtime.shutdown_background();
     let rows: Vec<(&Host, &Result<Answer, TransportError>)> = hosts.iter().zip(&answers).collect();

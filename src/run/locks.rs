@@ -15,13 +15,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
 use crate::event::{Event, HostEvent, JournalError, PreflightVerdict, Progress, RunId};
 use crate::history::RunState;
 use crate::inventory::{Connection, Host, HostName, Inventory, Locking};
 use crate::run::Live;
+use crate::transport::hosts::at_a_time;
 use crate::transport::lock::{Holder, LockReply, LockRequest};
 use crate::transport::{Transport, TransportError};
 
@@ -76,8 +76,8 @@ pub async fn release(
 ) -> Vec<(HostName, TransportError)> {
     let request = &LockRequest::Release { id: id.to_owned(), by: None };
     let release = |host| async move { (host, ask(transport, host, request).await) };
-    let replies: Vec<_> = stream::iter(hosts).map(release).buffered(WIDTH).collect().await;
-    let left = stream::iter(replies).map(|(host, reply)| async move {
+    let replies: Vec<_> = at_a_time(WIDTH, hosts.into_iter().map(release)).await;
+    let left = replies.into_iter().map(|(host, reply)| async move {
         let reply = match reply {
             // The lock of a machine with two names belongs to one of its users, who released it by now.
             Err(TransportError::Denied { .. }) => ask(transport, host, request).await,
@@ -85,7 +85,7 @@ pub async fn release(
         };
         reply.err().map(|error| (host.name.clone(), error))
     });
-    let left: Vec<Option<(HostName, TransportError)>> = left.buffered(WIDTH).collect().await;
+    let left: Vec<Option<(HostName, TransportError)>> = at_a_time(WIDTH, left).await;
     left.into_iter().flatten().collect()
 }
 
@@ -153,8 +153,8 @@ impl<'r> Live<'r, '_> {
     /// error if another run has one. Hosts that cannot be reached are locked later.
     pub(super) async fn take_over(&self) -> Result<Vec<Event>, TransportError> {
         let hosts = self.to_lock();
-        let reached = stream::iter(&hosts).map(|host| self.run.transport.reach(host));
-        let reached: Vec<Result<(), TransportError>> = reached.buffered(WIDTH).collect().await;
+        let reach = hosts.iter().map(|host| self.run.transport.reach(host));
+        let reached = at_a_time(WIDTH, reach).await;
         let mut events = Vec::new();
         for (host, reached) in hosts.into_iter().zip(reached) {
             if reached.is_err() {

@@ -3,11 +3,27 @@
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use super::local::LocalTransport;
 use super::ssh::SshTransport;
 use super::{Reply, Request, Transport, TransportError};
 use crate::inventory::{Connection, Host, HostName, Locking};
+
+/// Does work with many hosts, with at most so many at a time; one that hangs keeps no other waiting. Returns
+/// the results in the order of the work.
+pub async fn at_a_time<T>(
+    most: usize,
+    work: impl IntoIterator<Item = impl Future<Output = T>>,
+) -> Vec<T> {
+    let room = Semaphore::new(most);
+    let one = async |work| {
+        let _turn = room.acquire().await;
+        work.await
+    };
+    join_all(work.into_iter().map(one)).await
+}
 
 /// The transports of a run.
 pub struct Hosts {

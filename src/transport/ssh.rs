@@ -155,13 +155,15 @@ impl SshTransport {
     async fn settings<'n>(&self, host: &Host, node: &'n Node) -> Result<&'n Settings, Failure> {
         let link = &host.link;
         let read = async || self.routes.settings(&Settings::asked(link), Some(link)).await;
-        node.settings.get_or_init(read).await.as_ref().map_err(Clone::clone)
+        let settings = node.settings.get_or_init(read).await.as_ref().map_err(Clone::clone)?;
+        settings.patience.set(link.connect_timeout.unwrap_or(settings.usual));
+        Ok(settings)
     }
 
     /// Returns how long one connection to a host may take to be made, login included.
     fn patience(&self, node: &Node) -> Duration {
         let settings = node.settings.get().and_then(|settings| settings.as_ref().ok());
-        settings.map_or(self.options.connect_timeout, |settings| settings.patience)
+        settings.map_or(self.options.connect_timeout, |settings| settings.patience.get())
     }
 
     /// Gives a request to a session.

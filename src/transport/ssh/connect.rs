@@ -181,7 +181,7 @@ impl Connecting<'_> {
         let config = algorithms::config(self.settings, Some(kinds));
         let made =
             async_ssh2_tokio::Client::connect_with_config(address, user, method, check, config);
-        match timeout(self.settings.patience, made).await {
+        match timeout(self.settings.patience.get(), made).await {
             Ok(Ok(client)) => {
                 Ok(Some(Connected { client: Client::Library(client), key: Some(key.clone()) }))
             }
@@ -291,7 +291,7 @@ impl Connecting<'_> {
             }
             .map_err(|error| self.sorted(error, road))
         };
-        let made = timeout(self.settings.patience, made).await;
+        let made = timeout(self.settings.patience.get(), made).await;
         let said = match (&made, said.take()) {
             (Ok(Ok(_)), _) | (_, None) => String::new(),
             (_, Some(said)) => said.words().await,
@@ -301,7 +301,7 @@ impl Connecting<'_> {
             Ok(Err(Refusal::Dropped(why))) => Err(Refusal::Dropped(format!("{why}{said}"))),
             Ok(made) => made,
             Err(_late) => {
-                let (at, seconds) = (self.name(road), self.settings.patience.as_secs_f32());
+                let (at, seconds) = (self.name(road), self.settings.patience.get().as_secs_f32());
                 Err(network(if is_open.get() {
                     format!(
                         "{at} accepts connections, but the login did not start in {seconds} s{said}"
@@ -339,7 +339,7 @@ impl Connecting<'_> {
     /// Returns the cause of a silence: a second, short try distinguishes a host that does not answer from
     /// a service that accepts connections and sends nothing.
     async fn silence(&self, address: SocketAddr) -> String {
-        let seconds = self.settings.patience.as_secs_f32();
+        let seconds = self.settings.patience.get().as_secs_f32();
         let again = timeout(Duration::from_secs(1), TcpStream::connect(address)).await;
         if matches!(again, Ok(Ok(_))) {
             format!("{address} accepts connections, but the login did not start in {seconds} s")
@@ -364,7 +364,7 @@ impl Connecting<'_> {
             Some("inet6") => address.is_ipv6(),
             _ => true,
         };
-        let why = match timeout(*patience, lookup_host((address.as_str(), *port))).await {
+        let why = match timeout(patience.get(), lookup_host((address.as_str(), *port))).await {
             Ok(Ok(addresses)) => {
                 let addresses: Vec<_> = addresses.filter(is_wanted).take(MAX_ADDRESSES).collect();
                 if !addresses.is_empty() {

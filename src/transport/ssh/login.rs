@@ -314,7 +314,7 @@ impl Login<'_> {
         &mut self,
         asked: impl AsyncFnOnce(&mut Self) -> Option<T>,
     ) -> Result<T, Refused> {
-        let patience = self.settings.patience.max(Duration::from_secs(1));
+        let patience = self.settings.patience.get().max(Duration::from_secs(1));
         timeout(patience, asked(self)).await.ok().flatten().ok_or(Refused::Lost)
     }
 }

@@ -3,6 +3,7 @@
 //! Variables of the inventory take precedence. A jump host has no link: everything about it comes from
 //! the configuration, as for `ssh -J`.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,10 @@ pub(super) struct Settings {
     pub(super) address: String,
     pub(super) port: u16,
     pub(super) user: Option<String>,
-    pub(super) patience: Duration,
+    /// How long a connection may take to be made; a run may have less time for a host later.
+    pub(super) patience: Cell<Duration>,
+    /// The same, if the inventory and the run say nothing.
+    pub(super) usual: Duration,
     /// How often a host that is silent is asked for a sign of life, and after how many it is given up.
     pub(super) alive: Option<(Duration, usize)>,
     pub(super) way: Way,
@@ -93,7 +97,8 @@ impl Settings {
                     "the connection `openssh` needs `ssh`: install OpenSSH's client".to_owned()
                 );
             }
-            let arguments = openssh::arguments(asked, link, &config, common.patience, common.alive);
+            let arguments =
+                openssh::arguments(asked, link, &config, common.patience.get(), common.alive);
             return Ok(Self { way: Way::OpenSsh(arguments.into()), config, ..common });
         }
         let (address, port, user) = (&common.address, common.port, common.user.as_deref());
@@ -146,15 +151,16 @@ impl Settings {
     fn common(asked: &Asked, link: Option<&Link>, config: &Config, options: &SshOptions) -> Self {
         let number = |name: &str| config.one(name).and_then(|text| text.parse::<u64>().ok());
         let user = asked.user.clone().or_else(|| config.one("User").map(str::to_owned));
-        let patience = link.and_then(|link| link.connect_timeout);
-        let patience = patience.or_else(|| number("ConnectTimeout").map(Duration::from_secs));
+        let usual = number("ConnectTimeout").map(Duration::from_secs);
+        let usual = usual.unwrap_or(options.connect_timeout);
         let interval = number("ServerAliveInterval").filter(|&seconds| seconds > 0);
         let most = number("ServerAliveCountMax").and_then(|most| usize::try_from(most).ok());
         Self {
             address: config.one("HostName").unwrap_or(&asked.address).to_owned(),
             port: asked.port.or_else(|| config.one("Port")?.parse().ok()).unwrap_or(22),
             user: user.or_else(|| options.user.clone()),
-            patience: patience.unwrap_or(options.connect_timeout),
+            patience: Cell::new(link.and_then(|link| link.connect_timeout).unwrap_or(usual)),
+            usual,
             alive: interval.map(|seconds| (Duration::from_secs(seconds), most.unwrap_or(3))),
             ..Self::default()
         }

@@ -47,7 +47,6 @@ fn fleet(
     count: usize,
 ) -> (String, [Vec<String>; FAULTS.len()]) {
     let closed = TcpListener::bind(("127.0.14.1", 0)).unwrap().local_addr().unwrap().port();
-    let ports = [closed, listener(true), listener(false)];
     let mut known = Vec::new();
     for server in servers {
         let (address, port) = server.address();
@@ -64,7 +63,8 @@ fn fleet(
         let fault = Some(number % 20).filter(|fault| *fault < FAULTS.len());
         let port = match fault {
             Some(3) => port,
-            Some(fault) => ports[fault],
+            Some(0) => closed,
+            Some(fault) => listener(fault == 1),
             None => servers[number % SERVERS].address().1,
         };
         let file = if fault == Some(3) { &strange } else { &known };

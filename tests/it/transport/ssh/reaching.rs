@@ -239,3 +239,36 @@ async fn a_key_is_a_regular_file_and_a_fifo_is_not_waited_for() {
         assert!(error.to_string().contains(words), "{file}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_run_can_have_less_time_for_a_host_than_at_first() {
+    let Some(server) = Server::start("less_time", "") else {
+        return;
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let known = format!("* {}\n", server.public_key("host_ed25519"));
+    fs::write(server.path("known_hosts"), known).unwrap();
+    let (transport, mut host, look) = (transport(), server.host(), argv(&["true"]));
+    host.link.port = Some(port);
+    // It forwards the first connection, until that is cut, and is silent then.
+    let relay = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut behind =
+            tokio::net::TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+        tokio::io::copy_bidirectional(&mut stream, &mut behind).await.ok();
+        std::future::pending::<()>().await;
+    };
+    let run = async {
+        transport.look(&host, &look).await.unwrap();
+        let cut = transport.look(&host, &script(CUT)).await;
+        assert!(matches!(cut, Err(TransportError::Cut { .. })), "{cut:?}");
+        host.link.connect_timeout = Some(Duration::from_secs(1));
+        let error = transport.look(&host, &look).await.unwrap_err();
+        assert!(error.to_string().contains("did not start in 1 s"), "{error}");
+    };
+    tokio::select! {
+        () = run => {}
+        () = relay => {}
+    }
+}
