@@ -263,7 +263,7 @@ impl Run<'_> {
         live: &Live<'_, '_>,
         under_way: &mut FuturesUnordered<Work<'_>>,
     ) -> Result<Vec<Ended>, JournalError> {
-        let told = live.state.borrow().stop_requested;
+        let was_requested = live.state.borrow().stop_requested;
         let mut stop = pin!(self.stop.wait());
         let mut answers = pin!(self.answers.wait());
         let mut commit: Option<Commit<'_>> = None;
@@ -285,7 +285,7 @@ impl Run<'_> {
                     commit = Some(Box::pin(live.commit()));
                     continue;
                 }
-                if !told && stop.as_mut().poll(context).is_ready() {
+                if !was_requested && stop.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Ok(Vec::new()));
                 }
                 if answers.as_mut().poll(context).is_ready() {
@@ -401,20 +401,20 @@ impl<'r> Live<'r, '_> {
 
     /// Records an answer from another terminal, or reports why not.
     async fn take_answer(&self, given: Given) -> Result<(), JournalError> {
-        let Given { task, asked_at, answer, reason, by, told } = given;
+        let Given { task, asked_at, answer, reason, by, taken } = given;
         let is_open = {
             let state = self.state.borrow();
             state.task(&task).is_some_and(|asks| asks.asked_at == asked_at)
                 && state.question(&task).is_some_and(|asked| asked.answers.contains(&answer))
         };
-        let taken = if is_open {
+        let reply = if is_open {
             self.note_now([TaskEvent::QuestionAnswered { answer, reason, by }.of(&task)]).await?;
             Ok(())
         } else {
             Err(format!("the question of {task} is no longer open"))
         };
         // The terminal of the answer may be gone.
-        let _gone = told.send(taken);
+        let _gone = taken.send(reply);
         self.run.answers.tell_taken();
         Ok(())
     }
@@ -433,16 +433,16 @@ impl<'r> Live<'r, '_> {
 
     /// Connects to a host, and runs the checks of the preflight on it.
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
-        let claims = &self.run.plan.plan.preflight;
+        let checks = &self.run.plan.plan.preflight;
         let names = perform::names(self, host, None);
         let guard = Guard::new(self.run.transport, host, None);
         let verdict = match self.reach(host, &names, &guard).await {
             Err(error) => PreflightVerdict::NoAnswer(error),
-            Ok(()) if claims.is_empty() => PreflightVerdict::Reached,
+            Ok(()) if checks.is_empty() => PreflightVerdict::Reached,
             Ok(()) => {
                 let plan = self.run.plan;
                 let observer = observe::Observer { plan, transport: &guard, host, names: &names };
-                let seen = observer.claims(claims).await;
+                let seen = observer.checks(checks).await;
                 match seen.no_answer.clone() {
                     _ if seen.holds() => PreflightVerdict::Passed,
                     Some(error) => PreflightVerdict::NoAnswer(error),

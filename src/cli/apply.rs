@@ -124,7 +124,7 @@ fn load(args: &Args, context: &Context) -> Result<Loaded, Fault> {
     } else {
         print::refuse(&found, &sources, "nothing was changed", context);
     }
-    loaded.ok_or(Fault::told(Exit::INVALID))
+    loaded.ok_or(Fault::reported(Exit::INVALID))
 }
 
 fn question(plan: &ResolvedPlan) -> String {

@@ -60,5 +60,5 @@ pub(super) fn read(
         Some(_) => print::diagnostics(&found, &sources, context),
         None => print::refuse(&found, &sources, what, context),
     }
-    chosen.ok_or(Fault::told(Exit::INVALID))
+    chosen.ok_or(Fault::reported(Exit::INVALID))
 }

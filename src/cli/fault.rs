@@ -35,7 +35,7 @@ impl Fault {
     }
 
     /// The problem was printed already.
-    pub(super) fn told(exit: Exit) -> Self {
+    pub(super) fn reported(exit: Exit) -> Self {
         Self { exit, lines: Vec::new(), help: Vec::new() }
     }
 

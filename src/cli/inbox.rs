@@ -38,8 +38,8 @@ impl<'a> Inbox<'a> {
     /// the next call does the rest.
     pub(super) async fn look(&mut self) {
         tokio::select! {
-            Some((number, told)) = self.waiting.next() => {
-                let reply = told.map(|()| String::new());
+            Some((number, taken)) = self.waiting.next() => {
+                let reply = taken.map(|()| String::new());
                 if let Err(error) = self.store.reply(number, reply).await {
                     tracing::warn!(%error, "cannot reply to a request");
                 }
@@ -55,10 +55,10 @@ impl<'a> Inbox<'a> {
         if !self.known.borrow_mut().insert(number) {
             return;
         }
-        let (told, answer) = oneshot::channel();
+        let (taken, answer) = oneshot::channel();
         match request {
             Request::Answer { task, asked_at, answer, reason } => {
-                self.answers.give(Given { task, asked_at, answer, reason, by, told });
+                self.answers.give(Given { task, asked_at, answer, reason, by, taken });
             }
         }
         self.waiting.push(Box::pin(async move {

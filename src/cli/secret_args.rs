@@ -54,6 +54,6 @@ impl SecretArgs {
             &format!("run {run} cannot continue without its secrets"),
             context,
         );
-        Err(Fault::told(Exit::INVALID))
+        Err(Fault::reported(Exit::INVALID))
     }
 }

@@ -20,7 +20,7 @@ pub struct Given {
     /// `user@machine`.
     pub by: String,
     /// Takes that it is recorded, or why not.
-    pub told: oneshot::Sender<Result<(), String>>,
+    pub taken: oneshot::Sender<Result<(), String>>,
 }
 
 /// Answers that the run has not used yet.

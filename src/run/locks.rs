@@ -215,7 +215,7 @@ impl<'r> Live<'r, '_> {
     async fn wait_for_lock(&self, host: &Host) -> Result<Option<Event>, TransportError> {
         let run = self.run;
         let begin = run.clock.monotonic();
-        let mut told = String::new();
+        let mut reported = String::new();
         loop {
             let error = match self.lock(host, run.transport).await {
                 Ok(event) => return Ok(event),
@@ -226,10 +226,10 @@ impl<'r> Live<'r, '_> {
                 return Err(error);
             }
             let why = error.on(&host.name);
-            if why != told {
+            if why != reported {
                 let (host, limit) = (host.name.clone(), run.lock_timeout);
                 self.progress(&Progress::Locked { host, why: why.clone(), limit });
-                told = why;
+                reported = why;
             }
             tokio::select! {
                 biased;

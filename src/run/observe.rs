@@ -103,9 +103,9 @@ impl Scope for SnapshotScope<'_> {
 
 impl Observer<'_> {
     /// Evaluates checks on one snapshot.
-    pub(super) async fn claims(&self, claims: &[Check]) -> Observation {
+    pub(super) async fn checks(&self, checks: &[Check]) -> Observation {
         let all: Vec<(&str, &Expression)> =
-            claims.iter().map(|claim| (claim.text.as_str(), &*claim.condition)).collect();
+            checks.iter().map(|check| (check.text.as_str(), &*check.condition)).collect();
         self.conditions(&all).await
     }
 

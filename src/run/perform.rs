@@ -250,7 +250,7 @@ impl Task<'_, '_, '_> {
         if self.step.requires.is_empty() {
             return None;
         }
-        let seen = self.observer().claims(&self.step.requires).await;
+        let seen = self.observer().checks(&self.step.requires).await;
         let text = if self.state().attempts.is_empty() {
             "a check in `requires` did not pass; nothing was sent"
         } else {
@@ -330,12 +330,12 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    async fn assert(&self, claims: &[Check], within: &Deferred<Duration>) -> Conclusion {
+    async fn assert(&self, checks: &[Check], within: &Deferred<Duration>) -> Conclusion {
         let within = match self.length(within) {
             Ok(within) => within,
             Err(why) => return self.failed(TaskStatus::Failed, why),
         };
-        let seen = self.look_until(within, || async { self.observer().claims(claims).await }).await;
+        let seen = self.look_until(within, || async { self.observer().checks(checks).await }).await;
         if seen.holds() {
             return TaskEnd::with(TaskStatus::Unchanged, seen.reason("all checks passed"));
         }

@@ -24,8 +24,9 @@ pub(super) fn document(findings: &Findings) -> String {
 fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
     let count = Count::of(&file.found);
     let faults = || file.found.iter().filter(|one| one.severity != Severity::Note);
-    let told: Vec<String> = faults().map(|one| render::human_one(one, sources, false)).collect();
-    let told = xml(&told.join("\n\n"));
+    let messages: Vec<String> =
+        faults().map(|one| render::human_one(one, sources, false)).collect();
+    let messages = xml(&messages.join("\n\n"));
     let fails = count.errors > 0 || deny_warnings && count.warnings > 0;
     let mut status = TestCaseStatus::success();
     if fails {
@@ -33,15 +34,15 @@ fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
         status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_message(count.words());
         status.set_type(first.map_or("", |one| one.code.name()));
-        status.set_description(told.as_str());
+        status.set_description(messages.as_str());
     }
     // Readers take a line end in a name for a space.
     let name = xml(&file.file).replace('\n', "\u{fffd}");
     let mut case = TestCase::new(name.as_str(), status);
     case.set_classname("planrun.validate");
     case.extra.insert("file".into(), name.as_str().into());
-    if !fails && !told.is_empty() {
-        case.set_system_out(told);
+    if !fails && !messages.is_empty() {
+        case.set_system_out(messages);
     }
     case
 }

@@ -19,7 +19,7 @@ impl<'r> Task<'_, 'r, '_> {
         let blocks = self.blocks_to_look_at();
         for at in blocks {
             let block = Task::at(self.live, self.host, at, self.guard);
-            let seen = block.observer().claims(&at.step.requires).await;
+            let seen = block.observer().checks(&at.step.requires).await;
             if self.is_blocked() {
                 return Ok(Some(Conclusion::Stopped));
             }

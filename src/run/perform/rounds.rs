@@ -48,7 +48,7 @@ impl Task<'_, '_, '_> {
             // The round starts with the record that its delay is over: `requires` is checked before
             // that.
             if !stopped && waited >= state.delay && !self.step.requires.is_empty() {
-                let seen = self.observer().claims(&self.step.requires).await;
+                let seen = self.observer().checks(&self.step.requires).await;
                 if !seen.holds() {
                     let why = seen.reason("a check in `requires` did not pass; nothing was sent");
                     return Ok(self.failed(TaskStatus::Failed, why));

@@ -57,7 +57,7 @@ impl Task<'_, '_, '_> {
     /// Judges the last attempt: by `done_when` if there is one, else by its exit code.
     pub(super) async fn judge(&self, effect: &Effect, output: Option<&Output>) -> Judgement {
         let outcome = self.state().attempts.last().and_then(|last| last.outcome.clone());
-        let (known, exit_well, told) = describe(outcome.as_ref(), effect);
+        let (known, exit_well, text) = describe(outcome.as_ref(), effect);
         let result =
             output.map(|output| read_result(&effect.reading, output, exit_well)).transpose();
         let result = match result {
@@ -75,13 +75,13 @@ impl Task<'_, '_, '_> {
         let Some(done_when) = &effect.done_when else {
             let why = |text: String| Reason::of(text);
             return match (known, exit_well) {
-                (true, true) => Judgement::Done(done, why(told), result),
-                (true, false) => Judgement::NotDone(status, why(told)),
+                (true, true) => Judgement::Done(done, why(text), result),
+                (true, false) => Judgement::NotDone(status, why(text)),
                 (false, _) => match self.state().attempts.last() {
                     Some(last) if self.is_in_place(effect, &last.on).await => {
-                        Judgement::Done(done, why(format!("{told}; but {IN_PLACE}")), result)
+                        Judgement::Done(done, why(format!("{text}; but {IN_PLACE}")), result)
                     }
-                    _ => Judgement::InDoubt(why(told)),
+                    _ => Judgement::InDoubt(why(text)),
                 },
             };
         };
@@ -105,12 +105,12 @@ impl Task<'_, '_, '_> {
         };
         match seen.truth() {
             Truth::True if also_exit => {
-                let text = format!("{told}, although `done_when` is true");
+                let text = format!("{text}, although `done_when` is true");
                 Judgement::NotDone(status, seen.reason(text))
             }
-            Truth::True => Judgement::Done(done, seen.reason(told), result),
+            Truth::True => Judgement::Done(done, seen.reason(text), result),
             Truth::False | Truth::Unknown => {
-                let why = seen.reason(format!("{told}; {}", unseen(&seen)));
+                let why = seen.reason(format!("{text}; {}", unseen(&seen)));
                 if is_in_doubt { Judgement::InDoubt(why) } else { Judgement::NotDone(status, why) }
             }
         }
