@@ -182,6 +182,14 @@ impl Streams {
         };
         Ok((streams, input, pid))
     }
+
+    /// Ends the process group of a process that has not ended.
+    pub(super) fn terminate(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = id.and_then(Pid::from_raw) {
+            kill_process_group(group, Signal::TERM).ok();
+        }
+    }
 }
 
 impl Reader for Streams {

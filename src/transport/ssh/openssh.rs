@@ -10,8 +10,6 @@
 use std::io;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use super::config::{Asked, Config};
 use crate::inventory::Link;
 use crate::transport::local::{Input, Streams, process};
@@ -51,7 +49,7 @@ pub(super) fn arguments(
         options.push("IdentitiesOnly=yes".to_owned());
     }
     if let Some(file) = &link.known_hosts {
-        options.push(format!("UserKnownHostsFile=\"{file}\""));
+        options.push(format!("UserKnownHostsFile=\"{}\"", file.replace('%', "%%")));
         options.push("GlobalKnownHostsFile=/dev/null".to_owned());
     }
     let options = options.into_iter().flat_map(|option| ["-o".to_owned(), option]);
@@ -59,23 +57,9 @@ pub(super) fn arguments(
     words.chain(config.words().iter().cloned()).chain([LOGIN.to_owned()]).collect()
 }
 
-/// An `ssh` that runs. Its process group, with the programs it uses as its way, ends with it.
-#[derive(Debug)]
-pub(super) struct Program(Pid);
-
-impl Program {
-    /// Starts it.
-    pub(super) fn start(arguments: &[String]) -> io::Result<(Self, Streams, Input)> {
-        let mut command = process("ssh");
-        command.args(arguments);
-        let (streams, input, pid) = Streams::of(command)?;
-        Ok((Self(pid), streams, input))
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended.
-        kill_process_group(self.0, Signal::TERM).ok();
-    }
+/// Starts it.
+pub(super) fn start(arguments: &[String]) -> io::Result<(Streams, Input)> {
+    let mut command = process("ssh");
+    command.args(arguments);
+    Streams::of(command).map(|(streams, input, _)| (streams, input))
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::client::{Client, Opened};
-use super::openssh::{NO_CONNECTION, Program};
+use super::openssh::{self, NO_CONNECTION};
 use crate::transport::Exit;
 use crate::transport::answer::{Closing, Greeting, Stream};
 use crate::transport::local::{Input, Streams};
@@ -52,10 +52,8 @@ pub(super) async fn start(
             timeout(ready, writer.exec(LOGIN)).await.ok();
             (FromHost::Channel { reader, closed: None }, writer)
         }
-        Opened::Program(arguments) => match Program::start(&arguments) {
-            Ok((program, streams, input)) => {
-                (FromHost::Program(Box::new(streams)), ToHost::Program(input, program))
-            }
+        Opened::Program(arguments) => match openssh::start(&arguments) {
+            Ok((streams, input)) => (FromHost::Program(Box::new(streams)), ToHost::Program(input)),
             Err(_) => return Err((Closing::Lost("cannot run `ssh`"), Greeting::new(""))),
         },
     };
@@ -96,6 +94,14 @@ pub(super) enum FromHost {
         closed: Option<Closing>,
     },
     Program(Box<Streams>),
+}
+
+impl Drop for FromHost {
+    fn drop(&mut self) {
+        if let Self::Program(streams) = self {
+            streams.terminate();
+        }
+    }
 }
 
 impl Reader for FromHost {
@@ -145,7 +151,7 @@ fn name_of(signal: &Sig) -> String {
 /// on a connection that is stuck it takes forever.
 pub(super) enum ToHost {
     Channel(Option<ChannelWriteHalf<Msg>>),
-    Program(Input, #[expect(dead_code, reason = "it ends the program when it is dropped")] Program),
+    Program(Input),
 }
 
 impl ToHost {
@@ -164,7 +170,7 @@ impl Writer for ToHost {
                 channel.data_bytes(bytes.to_vec()).await.ok();
             }
             Self::Channel(None) => {}
-            Self::Program(input, _) => input.send(bytes).await,
+            Self::Program(input) => input.send(bytes).await,
         }
     }
 
@@ -174,7 +180,7 @@ impl Writer for ToHost {
                 channel.eof().await.ok();
             }
             Self::Channel(None) => {}
-            Self::Program(input, _) => input.end().await,
+            Self::Program(input) => input.end().await,
         }
     }
 }

@@ -28,7 +28,7 @@ fn the_same_tests_pass_by_the_program_ssh() {
     ];
     let tests = Command::new(std::env::current_exe().unwrap())
         .args(names.map(|name| format!("transport::ssh::{name}")))
-        .args(["--test-threads", "4"])
+        .args(["--test-threads", "2"])
         .env("PLANRUN_TEST_CONNECTION", "openssh")
         .output()
         .unwrap();
