@@ -255,7 +255,8 @@ impl Life<'_> {
         process: &Process<'_, '_>,
         work: impl Future<Output = Result<RunState, JournalError>>,
     ) {
-        let mut work = pin!(work);
+        // In a test with a runtime, tokio lets a poll end early, which would look like a wait.
+        let mut work = pin!(tokio::task::unconstrained(work));
         let mut context = Context::from_waker(Waker::noop());
         loop {
             if let Poll::Ready(_ended) = work.as_mut().poll(&mut context) {
