@@ -71,7 +71,7 @@ fn allowed(facts: &Facts) -> Vec<Move> {
     let send = judged && (is_no_try || facts.is_forgiven && is_known);
     let has_tries = facts.in_time
         && match last {
-            Last::NeverStarted => facts.unstarted < MOST_UNSTARTED,
+            Last::NeverStarted => facts.unstarted < MOST_UNSTARTED.max(policy.tries),
             Last::Over if is_lost => policy.idempotent && facts.tried < policy.tries.max(2),
             Last::NotSent | Last::Ended | Last::Over => facts.tried < policy.tries,
             Last::Nothing | Last::InDoubt | Last::Running => false,
@@ -104,6 +104,16 @@ fn every_combination_has_the_one_move_that_the_rules_allow() {
     }
     println!("{count} combinations");
     assert_eq!(count, 7 * 4 * 12 * 6 * 128);
+}
+
+#[test]
+fn an_attempt_that_never_started_is_made_as_often_as_the_plan_tries() {
+    let mut facts = Story::new(Policy { idempotent: false, read_only: false, tries: 9 }).facts;
+    (facts.last, facts.observed) = (Last::NeverStarted, Observed::NotDone);
+    (facts.is_ours, facts.is_forgiven, facts.unstarted) = (true, false, 8);
+    assert_eq!(next_move(&facts), Move::Delay);
+    facts.unstarted = 9;
+    assert_eq!(next_move(&facts), Move::Fail);
 }
 
 #[test]
@@ -247,7 +257,8 @@ fn walk(story: &Story, seen: &mut BTreeSet<String>, path: &mut Vec<String>) {
         Move::Done | Move::Unknown => {}
         Move::Fail => {
             let Facts { policy, tried, unstarted, .. } = story.facts;
-            let is_worn_out = tried >= policy.tries || unstarted >= MOST_UNSTARTED;
+            let is_worn_out =
+                tried >= policy.tries || unstarted >= MOST_UNSTARTED.max(policy.tries);
             assert!(is_worn_out || policy.read_only, "{story:?}");
         }
         Move::Stop => panic!("nobody asked for it: {story:?}"),

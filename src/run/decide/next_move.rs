@@ -11,7 +11,7 @@
 
 use crate::history::Last;
 
-/// How often a connection may be lost before anything has started: then it counts as a failure.
+/// How often an attempt may be lost before anything has started, or as often as the plan tries: then it fails.
 pub const MOST_UNSTARTED: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,7 @@ pub enum Move {
 pub fn next_move(facts: &Facts) -> Move {
     let Facts { policy, last, observed, is_forgiven, is_ours, .. } = *facts;
     let may_try = facts.in_time && facts.tried < policy.tries;
+    let unstarted = policy.tries.max(MOST_UNSTARTED);
     match (last, observed) {
         (_, Observed::Done) => Move::Done,
         (Last::InDoubt, _) if facts.host_asked => Move::Stop,
@@ -93,7 +94,7 @@ pub fn next_move(facts: &Facts) -> Move {
         (Last::Running, _) => Move::Unknown,
         (Last::Nothing, _) => Move::Send,
         (Last::NeverStarted, _) if !is_ours => Move::Send,
-        (Last::NeverStarted, _) if facts.in_time && facts.unstarted < MOST_UNSTARTED => Move::Delay,
+        (Last::NeverStarted, _) if facts.in_time && facts.unstarted < unstarted => Move::Delay,
         (Last::NeverStarted, _) => Move::Fail,
         _ if is_forgiven => Move::Send,
         (Last::NotSent, _) | (Last::Over, Observed::NotDone) if !is_ours => Move::Send,

@@ -190,6 +190,7 @@ impl Task<'_, '_, '_> {
                 let last = state.attempts.last().and_then(|last| last.outcome.clone());
                 let text = match last {
                     Some(Outcome::Unknown { why, .. }) => why,
+                    Some(Outcome::NeverStarted) => "no attempt has started on the host".to_owned(),
                     _ => "not done yet".to_owned(),
                 };
                 Judgement::NotDone(TaskStatus::Failed, Reason::of(text))
