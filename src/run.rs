@@ -151,7 +151,7 @@ struct Live<'r, 'a> {
     known: RefCell<BTreeMap<HostName, perform::Known>>,
     /// What was reached before the first change.
     reached: RefCell<BTreeSet<Login>>,
-    locks: RefCell<Locks>,
+    locks: RefCell<Locks<'r>>,
 }
 
 /// The work on a host that has ended, or on a question, for which there is no host.
@@ -199,7 +199,7 @@ impl Run<'_> {
             can_ask: Cell::new(self.asker.is_some()),
             known: RefCell::new(BTreeMap::new()),
             reached: RefCell::new(BTreeSet::new()),
-            locks: RefCell::new(Locks::of(&hosts)),
+            locks: RefCell::new(Locks::of(hosts, state.seq == 0)),
             state: RefCell::new(state),
         }
     }

@@ -224,6 +224,9 @@ impl Template {
     }
 
     pub fn render(&self, mode: Mode, names: &Names) -> Result<String, RenderError> {
+        if self.is_plain() {
+            return Ok(self.text.clone());
+        }
         engine::render(&self.text, mode, names)
     }
 

@@ -36,10 +36,10 @@ const TRIES: usize = 3;
 
 /// The locks of a process.
 #[derive(Debug, Default)]
-pub(super) struct Locks {
+pub(super) struct Locks<'r> {
     /// The hosts that the run locks, in that order.
-    hosts: Vec<HostName>,
-    /// Those that were asked for their lock.
+    hosts: Vec<&'r Host>,
+    /// Those that were asked for their lock, or may have been by an earlier process.
     asked: BTreeSet<HostName>,
     /// Those that are locked, as far as is known.
     taken: BTreeSet<HostName>,
@@ -54,9 +54,9 @@ pub fn lock_id(run: &RunId, state: &RunState) -> String {
 }
 
 /// Returns the hosts that a run locks, in the order in which it does that.
-pub fn locked_hosts<'i>(
+pub fn locked_hosts<'i, 'n>(
     inventory: &'i Inventory,
-    names: impl IntoIterator<Item = &'i HostName>,
+    names: impl IntoIterator<Item = &'n HostName>,
 ) -> Vec<&'i Host> {
     let hosts: BTreeSet<&HostName> = names.into_iter().collect();
     let hosts = hosts.into_iter().filter_map(|name| inventory.host(name));
@@ -107,10 +107,11 @@ async fn ask(
     result
 }
 
-impl Locks {
-    /// Makes the locks of a run, none of which is taken.
-    pub(super) fn of(hosts: &[&Host]) -> Self {
-        Self { hosts: hosts.iter().map(|host| host.name.clone()).collect(), ..Self::default() }
+impl<'r> Locks<'r> {
+    /// Makes the locks of a process, which has taken none of them. An earlier one, if there is one, may have.
+    pub(super) fn of(hosts: Vec<&'r Host>, is_first: bool) -> Self {
+        let earlier = hosts.iter().filter(|_| !is_first);
+        Self { asked: earlier.map(|host| host.name.clone()).collect(), hosts, ..Self::default() }
     }
 
     /// Notes that a host was not reached: it may have been restarted, and lost its lock.
@@ -122,8 +123,7 @@ impl Locks {
 impl<'r> Live<'r, '_> {
     /// Returns the hosts that the run locks, in that order.
     fn to_lock(&self) -> Vec<&'r Host> {
-        let locks = self.locks.borrow();
-        locks.hosts.iter().filter_map(|name| self.run.plan.inventory.host(name)).collect()
+        self.locks.borrow().hosts.clone()
     }
 
     /// Takes all locks before the first change. Returns the events of that; `None` if a host is
@@ -183,7 +183,7 @@ impl<'r> Live<'r, '_> {
     ) -> Result<Option<TransportError>, JournalError> {
         let is_locked = {
             let locks = self.locks.borrow();
-            locks.taken.contains(&host.name) || !locks.hosts.contains(&host.name)
+            locks.taken.contains(&host.name) || locks.hosts.iter().all(|it| it.name != host.name)
         };
         if is_locked {
             return Ok(None);

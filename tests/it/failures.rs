@@ -39,3 +39,21 @@ fn what_a_wait_waits_for_comes_first_and_its_timeout_has_its_own_word() {
     let ended = apply(&wait);
     ended.exits(0).says("last = \"wrong\", one = \"right\"").says("here  wait       timed out");
 }
+
+#[test]
+fn after_more_failures_than_permitted_no_other_host_starts() {
+    let planrun = Planrun::new();
+    let plan = planrun.file(
+        "plan.yaml",
+        "version: 1\nname: failures\nhosts: all\nserial: 1\nmax_failures: 1\nsteps:\n  - id: work\n    \
+         shell: exit 3\n    idempotent: true\n    rollback: {none: it is an example}\n",
+    );
+    let host = "{planrun_connection: local}";
+    let inventory = format!("all: {{hosts: {{a: {host}, b: {host}, c: {host}, d: {host}}}}}\n");
+    let inventory = planrun.file("inventory.yaml", inventory);
+    planrun.run(&["apply", &plan, "-i", &inventory]);
+    let story = planrun.kept("last");
+    let began = |name: &str| story.sent_for(&format!("{name}/work")).len();
+    // One failure is permitted, and the second one ends the run.
+    assert_eq!(["a", "b", "c", "d"].map(began), [1, 1, 0, 0]);
+}

@@ -41,6 +41,7 @@ mod items;
 mod kills;
 mod language;
 mod linear;
+mod links;
 mod load;
 mod locks;
 mod losses;

@@ -45,6 +45,49 @@ fn a_home_that_is_emptied_while_a_session_is_idle_costs_no_step() {
     assert!(planrun.kept("last").questions().is_empty());
 }
 
+#[test]
+fn a_host_whose_records_are_a_link_that_leads_nowhere_or_no_folder_is_sent_nothing() {
+    for kind in ["link", "file", "file of the folder above"] {
+        let planrun = Planrun::new();
+        let words = plan(
+            &planrun,
+            "  - {id: a, shell: echo a >> FOLDER/lines, on_unknown: ask, rollback: {none: a line}}\n",
+        );
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let records = planrun.path("planrun/attempts");
+        fs::create_dir_all(records.parent().unwrap()).unwrap();
+        match kind {
+            "link" => std::os::unix::fs::symlink("/nowhere/at/all", &records).unwrap(),
+            "file" => fs::write(&records, "").unwrap(),
+            _ => {
+                fs::remove_dir_all(records.parent().unwrap()).unwrap();
+                fs::write(records.parent().unwrap(), "").unwrap();
+            }
+        }
+        let ended = planrun.run(&words);
+        assert_eq!(lines(&planrun), "", "{kind}: {}", ended.stderr);
+        assert_ne!(ended.status, Some(0), "{kind}: {}", ended.stderr);
+        ended.says("attempts");
+    }
+}
+
+#[test]
+fn records_may_be_in_a_folder_that_a_link_leads_to() {
+    let planrun = Planrun::new();
+    let words = plan(
+        &planrun,
+        "  - {id: a, shell: echo a >> FOLDER/lines, on_unknown: ask, rollback: {none: a line}}\n",
+    );
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (records, other) = (planrun.path("planrun/attempts"), planrun.path("elsewhere"));
+    fs::create_dir_all(records.parent().unwrap()).unwrap();
+    fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(&other, &records).unwrap();
+    planrun.run(&words).exits(0);
+    assert_eq!(lines(&planrun), "a\n");
+    assert!(fs::read_dir(&other).unwrap().count() > 1);
+}
+
 /// A step that names its process, and says when the disk is lost.
 const STEP: &str = "  - id: a
     shell: |

@@ -49,6 +49,24 @@ pub(crate) enum Bug {
     ExitIsForgotten,
     /// A host that lost its records does not notice.
     LostSpoolUnnoticed,
+    /// A host starts commands of a process that has lost its lock.
+    NoLockFence,
+    /// A host gives its lock to whoever asks.
+    AnyoneTakesLock,
+    /// A process that was overtaken gets the lock back.
+    OldEpochTakesLock,
+    /// A run releases the locks of other runs, too.
+    ReleasesAnyLock,
+    /// A run that pauses releases its locks.
+    PauseReleasesLocks,
+    /// A run that ends keeps its locks.
+    EndKeepsLocks,
+    /// Only the first host is locked.
+    LocksFirstHost,
+    /// A host that has lost its lock is not locked again.
+    LocksOnce,
+    /// A lock counts as taken if the answer is lost.
+    LostLockIsTaken,
     /// The next process reads another past.
     Rereads(Past),
     /// The plan is misread.

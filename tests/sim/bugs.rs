@@ -9,7 +9,7 @@ use crate::fault::Schedule;
 use crate::life::live;
 
 /// All bugs.
-const BUGS: [Bug; 49] = [
+const BUGS: [Bug; 58] = [
     Bug::Drops(What::Intent),
     Bug::Drops(What::Outcome),
     Bug::Drops(What::End),
@@ -38,6 +38,15 @@ const BUGS: [Bug; 49] = [
     Bug::ExitIsZero,
     Bug::ExitIsForgotten,
     Bug::LostSpoolUnnoticed,
+    Bug::NoLockFence,
+    Bug::AnyoneTakesLock,
+    Bug::OldEpochTakesLock,
+    Bug::ReleasesAnyLock,
+    Bug::PauseReleasesLocks,
+    Bug::EndKeepsLocks,
+    Bug::LocksFirstHost,
+    Bug::LocksOnce,
+    Bug::LostLockIsTaken,
     Bug::Rereads(Past::OpenNeverStarted),
     Bug::Rereads(Past::OpenSucceeded),
     Bug::Rereads(Past::UnknownNeverStarted),

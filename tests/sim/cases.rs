@@ -85,7 +85,7 @@ impl Case {
             facts(step, &[], None, &mut steps);
         }
         let machines = plan.inventory.hosts.len();
-        let counts = [[0; 4]; 2];
+        let counts = [Counts::default(); 2];
         let mut case = Self { name, plan, planned, first, keys, machines, steps, counts };
         for rollback_after in [false, true] {
             let schedule = Schedule { rollback_after, ..Schedule::quiet() };

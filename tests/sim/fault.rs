@@ -13,7 +13,12 @@ pub(crate) enum Point {
     Look,
     /// A host is asked about an attempt.
     Ask,
+    /// A lock is taken, or released.
+    Lock,
 }
+
+/// How many kinds of points there are.
+const POINTS: usize = 5;
 
 /// How a command ends on its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +42,9 @@ pub(crate) enum Fate {
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The process dies; the events are not stored.
+    /// The process dies; the events are not stored, or the lock is not asked for.
     CrashBefore,
-    /// The process dies; the events are stored.
+    /// The process dies; the events are stored, or the lock is taken or released.
     CrashAfter,
     /// The store returns an error, until the process ends; the events may be stored.
     StoreFails { kept: bool },
@@ -83,9 +88,9 @@ pub(crate) enum Kind {
     Garbage,
     /// The connection is lost.
     LookLost,
-    /// The host does not hear the question.
+    /// The host does not hear the question, or the request for its lock.
     AskLost,
-    /// The host hears the question; its answer is lost.
+    /// The host hears the question, or the request for its lock; its answer is lost.
     ReplyLost,
 }
 
@@ -115,6 +120,20 @@ pub(crate) struct Schedule {
     pub(crate) rollback_at: Option<u32>,
     /// Whether the run is rolled back when it has succeeded.
     pub(crate) rollback_after: bool,
+    /// Another operator on the same hosts.
+    pub(crate) rival: Option<Rival>,
+}
+
+/// An operator who runs the same plan on the same hosts at the same time, from another home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rival {
+    /// After how many requests, commits and pauses it is the turn of the other operator, in turn. Until then
+    /// processes of that one are suspended.
+    pub(crate) turns: Vec<u16>,
+    /// Whether an operator who finds a host locked releases the lock, in turn.
+    pub(crate) unlocks: Vec<bool>,
+    /// How many seconds a process waits for a lock.
+    pub(crate) lock_timeout: u16,
 }
 
 impl Schedule {
@@ -129,6 +148,7 @@ impl Schedule {
             choices: vec![0],
             rollback_at: None,
             rollback_after: false,
+            rival: None,
         }
     }
 
@@ -168,6 +188,11 @@ impl Schedule {
             choices: (0..7).map(|_| u8::try_from(chance.below(6)).unwrap()).collect(),
             rollback_at: chance.one_in(6).then(|| 2 + u32::try_from(chance.below(3)).unwrap()),
             rollback_after,
+            rival: chance.one_in(6).then(|| Rival {
+                turns: (0..6).map(|_| [1, 2, 3, 8, 25, 90][chance.below(6)]).collect(),
+                unlocks: (0..4).map(|_| chance.one_in(2)).collect(),
+                lock_timeout: [0, 0, 3, 60][chance.below(4)],
+            }),
         }
     }
 
@@ -178,15 +203,16 @@ impl Schedule {
 }
 
 /// How often a run without faults comes to each [`Point`].
-pub(crate) type Counts = [u32; 4];
+pub(crate) type Counts = [u32; POINTS];
 
 #[expect(clippy::match_same_arms, reason = "a table, point by point")]
 fn fault(chance: &mut Chance, counts: Counts, case: &Case) -> Fault {
     let point = match chance.below(20) {
-        0..=8 => Point::Commit,
-        9..=15 => Point::Send,
-        16..=17 => Point::Look,
-        _ => Point::Ask,
+        0..=7 => Point::Commit,
+        8..=14 => Point::Send,
+        15..=16 => Point::Look,
+        17..=18 => Point::Ask,
+        _ => Point::Lock,
     };
     let most = match point {
         // Nobody asks if nothing goes wrong.
@@ -230,6 +256,14 @@ fn fault(chance: &mut Chance, counts: Counts, case: &Case) -> Fault {
         (Point::Ask, 0..=7) => Kind::AskLost,
         (Point::Ask, 8..=15) => Kind::ReplyLost,
         (Point::Ask, _) => Kind::Away { host, seconds },
+        (Point::Lock, 0..=3) => Kind::AskLost,
+        (Point::Lock, 4..=7) => Kind::ReplyLost,
+        (Point::Lock, 8..=9) => Kind::CrashBefore,
+        (Point::Lock, 10..=11) => Kind::CrashAfter,
+        (Point::Lock, 12..=13) => Kind::Freeze { kept: yes },
+        (Point::Lock, 14..=15) => Kind::Interrupt,
+        (Point::Lock, 16..=17) => Kind::Reboot { host, done: yes, down: seconds },
+        (Point::Lock, _) => Kind::Away { host, seconds },
     };
     Fault { point, number, kind }
 }

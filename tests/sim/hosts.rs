@@ -13,11 +13,15 @@
 //! - A host that lost its records answers that it does not know, about all that is older than the loss.
 //!   Requests that were under way are lost with them: nothing can protect from those.
 //! - A host that shows another key may be another machine: what would run there is logged as such.
+//! - A host has one lock. It belongs to one run, and to its process with the largest epoch. A request names the
+//!   lock of its process and the boot in which that was taken: if the host has another one, nothing starts, and
+//!   nothing is recorded. A reboot loses the lock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use planrun::inventory::HostName;
+use planrun::transport::lock::{Found, Holder, LockReply, LockRequest};
 use planrun::transport::{AttemptId, Body, Command, Exit, File, Output, Recovered};
 
 use crate::bug::Bug;
@@ -31,10 +35,39 @@ pub(crate) enum Work {
     Print(String),
 }
 
+/// One process of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sender {
+    pub(crate) run: usize,
+    pub(crate) epoch: u64,
+}
+
+/// The lock that a process has taken on a host.
+#[derive(Clone, Debug)]
+pub(crate) struct Fence {
+    id: String,
+    epoch: u64,
+    boot: u32,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    Starts,
+    /// Its id is taken.
+    Taken,
+    /// The lock that it names was lost, as the host restarted.
+    Restarted,
+    /// The lock that it names was taken over by another process, or released.
+    LockLost,
+}
+
 /// A request to run a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) host: usize,
+    pub(crate) from: Sender,
+    pub(crate) fence: Option<Fence>,
     pub(crate) id: AttemptId,
     pub(crate) work: Work,
     pub(crate) takes: Duration,
@@ -46,23 +79,45 @@ pub(crate) struct Request {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum Fact {
     /// A process starts.
-    Process { number: u32, epoch: u64 },
+    Process { from: Sender },
     /// A process has ended, or is suspended.
-    Left { number: u32 },
+    Left { from: Sender },
     /// A suspended process continues.
-    Back { number: u32 },
+    Back { from: Sender },
     /// An event is stored.
-    Commit { seq: u64, epoch: u64 },
+    Commit { seq: u64, from: Sender },
     /// A process sends an effect.
-    Sent { epoch: u64, id: AttemptId },
+    Sent { from: Sender, id: AttemptId },
+    /// A process gets the lock of a host.
+    Locked { host: usize, from: Sender },
+    /// A lock is released; `None` if an operator did it.
+    Released { host: usize, from: Option<Sender> },
+    /// A host restarts.
+    Rebooted { host: usize },
     /// A command starts.
-    Started { host: usize, id: AttemptId, work: Work, other_machine: bool },
+    Started { host: usize, from: Sender, id: AttemptId, work: Work, other_machine: bool },
     /// It takes effect.
     Took { host: usize, id: AttemptId, key: String, value: String },
     /// It is over; `None` if nobody can know how.
     Over { host: usize, id: AttemptId, exit: Option<String> },
     /// A fault.
     Fault(String),
+}
+
+impl Fact {
+    /// The run that it is about; `None` if all runs can see it.
+    pub(crate) fn run(&self) -> Option<usize> {
+        match self {
+            Self::Process { from }
+            | Self::Left { from }
+            | Self::Back { from }
+            | Self::Commit { from, .. }
+            | Self::Sent { from, .. }
+            | Self::Locked { from, .. }
+            | Self::Started { from, .. } => Some(from.run),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -80,12 +135,20 @@ pub(crate) enum Progress {
     Gone,
 }
 
+/// Who has the lock of a host.
+#[derive(Clone)]
+struct Lock {
+    holder: Holder,
+    run: usize,
+}
+
 pub(crate) struct Machine {
     pub(crate) name: HostName,
     values: BTreeMap<String, String>,
     memory: HashMap<AttemptId, Entry>,
     memory_since: Option<Duration>,
     boot: u32,
+    lock: Option<Lock>,
     /// Until when it cannot be reached.
     away_until: Duration,
     /// When that began last.
@@ -136,6 +199,7 @@ impl World {
             memory: HashMap::new(),
             memory_since: None,
             boot: 0,
+            lock: None,
             away_until: Duration::ZERO,
             away_since: None,
             other_key: 0,
@@ -203,14 +267,26 @@ impl World {
         self.later(after, Happening::Arrives(request));
     }
 
-    /// A request arrives. False if its id is taken.
-    pub(crate) fn arrives(&mut self, request: Request) -> bool {
+    /// A request arrives.
+    pub(crate) fn arrives(&mut self, request: Request) -> Arrival {
         let other_machine = self.machines[request.host].other_key > 0;
         self.start(request, other_machine)
     }
 
-    fn start(&mut self, request: Request, other_machine: bool) -> bool {
+    fn start(&mut self, request: Request, other_machine: bool) -> Arrival {
         let host = request.host;
+        if let Some(fence) = &request.fence
+            && self.bug != Some(Bug::NoLockFence)
+        {
+            let machine = &self.machines[host];
+            let is_it =
+                |lock: &Lock| (&lock.holder.id, lock.holder.epoch) == (&fence.id, fence.epoch);
+            if fence.boot != machine.boot {
+                return Arrival::Restarted;
+            } else if !machine.lock.as_ref().is_some_and(is_it) {
+                return Arrival::LockLost;
+            }
+        }
         let taken = self.machines[host].memory.get(&request.id);
         let is_free = match (taken, self.bug) {
             (Some(Entry::GivenUp), Some(Bug::LateRequestRuns))
@@ -219,10 +295,10 @@ impl World {
             (Some(_), _) => false,
         };
         if !is_free {
-            return false;
+            return Arrival::Taken;
         }
-        let (id, work) = (request.id.clone(), request.work.clone());
-        self.note(Fact::Started { host, id, work, other_machine });
+        let (id, work, from) = (request.id.clone(), request.work.clone(), request.from);
+        self.note(Fact::Started { host, from, id, work, other_machine });
         let Request { takes, timeout, .. } = request;
         let (mut after, mut exit, mut took, mut recorded) = (takes, Exit::Code(0), true, true);
         match request.fate {
@@ -241,7 +317,55 @@ impl World {
         machine.memory.insert(request.id.clone(), Entry::Running { ends: self.now + after });
         let boot = machine.boot;
         self.later(after, Happening::Ends { request, boot, exit, took, recorded });
-        true
+        Arrival::Starts
+    }
+
+    /// A process asks for the lock of a host, or about it.
+    pub(crate) fn lock(
+        &mut self,
+        host: usize,
+        from: Sender,
+        request: &LockRequest,
+    ) -> (LockReply, Option<Fence>) {
+        let boot = self.machines[host].boot;
+        let lock = self.machines[host].lock.clone();
+        let held =
+            |lock: Lock| LockReply::Held(Found { user: "0".into(), holder: Some(lock.holder) });
+        match (request, lock) {
+            (LockRequest::Take(holder), lock) => {
+                let is_kept = lock.is_some();
+                if let Some(lock) = lock
+                    && !self.gives_way(&lock.holder, holder)
+                {
+                    return (held(lock), None);
+                }
+                let (id, epoch) = (holder.id.clone(), holder.epoch);
+                self.machines[host].lock = Some(Lock { holder: holder.clone(), run: from.run });
+                self.note(Fact::Locked { host, from });
+                let reply = LockReply::Taken { is_kept, boot: Some(boot.to_string()) };
+                (reply, Some(Fence { id, epoch, boot }))
+            }
+            (_, None) => (LockReply::Free, None),
+            (LockRequest::Release { id, by }, Some(lock))
+                if lock.holder.id == *id || self.bug == Some(Bug::ReleasesAnyLock) =>
+            {
+                self.machines[host].lock = None;
+                self.note(Fact::Released { host, from: by.is_none().then_some(from) });
+                (LockReply::Released, None)
+            }
+            (LockRequest::Release { .. } | LockRequest::Show, Some(lock)) => (held(lock), None),
+        }
+    }
+
+    /// Whether the lock of a process goes to another one.
+    fn gives_way(&self, has: &Holder, wants: &Holder) -> bool {
+        let is_same = has.id == wants.id || self.bug == Some(Bug::AnyoneTakesLock);
+        is_same && (has.epoch <= wants.epoch || self.bug == Some(Bug::OldEpochTakesLock))
+    }
+
+    /// Returns the run that has the lock of a host, and the name of the lock.
+    pub(crate) fn holder(&self, host: usize) -> Option<(usize, String)> {
+        self.machines[host].lock.as_ref().map(|lock| (lock.run, lock.holder.id.clone()))
     }
 
     fn ends(&mut self, request: &Request, exit: Exit, took: bool, recorded: bool) {
@@ -286,6 +410,8 @@ impl World {
             }
         }
         self.machines[host].boot += 1;
+        self.machines[host].lock = None;
+        self.note(Fact::Rebooted { host });
         self.away(host, down);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use planrun::event::RunStatus;
+use planrun::event::{Event, HostEvent, Record, RunStatus};
 
 use crate::cases;
 use crate::cases::Case;
@@ -35,8 +35,8 @@ fn a_stop_while_a_block_is_checked_does_not_start_it() {
     // The check of what the `uninterruptible` block requires is the third probe.
     let lived = lived("critical", vec![fault(Point::Look, 3, Kind::Interrupt)]);
     // One process pauses, the next one completes the run.
-    assert_eq!(lived.processes, 2, "{}", lived.trace());
-    let next = at(&lived, |fact| matches!(fact, Fact::Process { number: 1, .. }));
+    assert_eq!(lived.processes(), 2, "{}", lived.trace());
+    let next = at(&lived, |fact| matches!(fact, Fact::Process { from } if from.epoch > 1));
     let in_block = |fact: &Fact| matches!(fact, Fact::Took { key, .. } if key == "b");
     assert!(at(&lived, in_block) > next, "{}", lived.trace());
 }
@@ -60,6 +60,17 @@ fn a_host_is_not_rolled_back_while_a_command_without_rollback_runs() {
         ],
     );
     assert!(lived.status().is_some_and(RunStatus::has_ended), "{}", lived.trace());
+}
+
+#[test]
+fn a_lock_that_an_earlier_process_took_is_released_or_reported() {
+    // The second host cannot be reached from its end on, also by the process that completes the run.
+    let away = Kind::Away { host: 1, seconds: 90 };
+    let faults = vec![fault(Point::Look, 5, away), fault(Point::Commit, 22, Kind::Interrupt)];
+    let lived = lived("drained", faults);
+    assert_eq!(lived.processes(), 2, "{}", lived.trace());
+    let is_left = |record: &Record| matches!(&record.event, Event::Host { host, event: HostEvent::LockLeft { .. } } if host.as_str() == "web2");
+    assert!(lived.records[0].iter().any(is_left), "{}", lived.trace());
 }
 
 #[test]

@@ -1,38 +1,43 @@
-//! The life of a run: one process after another, until the run has ended.
+//! The life of a run: one process after another, until the run has ended. If there is a rival, the lives of
+//! two runs: their operators take turns.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use planrun::clock::Clock;
-use planrun::event::{
-    Answer, Event, HostEvent, HostStatus, JournalError, Question, Record, Reporter, RunEvent,
-    RunId, RunStatus, TaskEvent, TaskId,
-};
-use planrun::history::{Requested, RunState};
+use planrun::event::{Event, JournalError, Record, Reporter, RunEvent, RunId, RunStatus};
+use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::resolve::ResolvedPlan;
 use planrun::run::answers::Answers;
-use planrun::run::{Asker, Run, Stop};
+use planrun::run::{Asker, Run};
+use planrun::transport::TransportError;
+use planrun::transport::lock::{LockRequest, ReleasedBy};
 
 use crate::bug::Bug;
 use crate::cases::Case;
-use crate::fault::{Kind, Point, Schedule};
-use crate::hosts::{Fact, World};
+use crate::fault::{Counts, Kind, Point, Rival, Schedule};
+use crate::hosts::{Fact, Sender, World};
+use crate::operator::Operator;
 use crate::oracle;
-use crate::process::{Gate, Listener, Pace, Process, misreading};
+use crate::process::{Listener, Pace, Process, misreading};
 use crate::store::Store;
 
 /// Most points of a kind in a life.
 const MOST: u32 = 5_000;
 
-/// How often the operator answers anything but the answer that ends it.
-const PATIENCE: usize = 10;
+/// How often an operator tries again whose hosts are locked.
+const TRIES: u32 = 12;
+
+/// How often operators release locks of runs that have not ended.
+const UNLOCKS: u32 = 2;
 
 /// When everything begins.
 pub(crate) fn start() -> Timestamp {
@@ -45,16 +50,21 @@ pub(crate) struct Life<'c> {
     pub(crate) schedule: &'c Schedule,
     pub(crate) bug: Option<Bug>,
     pub(crate) world: RefCell<World>,
-    pub(crate) store: Rc<RefCell<Store>>,
+    /// The stores of all runs.
+    pub(crate) stores: RefCell<Vec<Rc<RefCell<Store>>>>,
     /// Commands that always fail.
     pub(crate) always: RefCell<BTreeSet<(HostName, String)>>,
     /// A promise that was seen broken on the way.
     pub(crate) broken: Rc<RefCell<Option<String>>>,
     plan: Option<ResolvedPlan>,
-    counts: [Cell<u32>; 4],
-    processes: Cell<u32>,
-    answered: Cell<usize>,
-    rollbacks: Cell<u32>,
+    counts: [Cell<u32>; 5],
+    /// How many requests, commits and pauses are left until it is the turn of the other operator.
+    left: Cell<u16>,
+    turns: Cell<usize>,
+    /// How many operators have not ended yet.
+    busy: Cell<usize>,
+    refusals: Cell<usize>,
+    unlocks: Cell<u32>,
 }
 
 /// Lives a schedule through. Returns its log, and which promise it broke.
@@ -70,14 +80,16 @@ pub(crate) fn live(case: &Case, schedule: &Schedule, bug: Option<Bug>) -> Lived 
         schedule,
         bug,
         world: RefCell::new(World::new(names, &case.keys, bug)),
-        store: Rc::new(RefCell::new(Store::new(bug))),
+        stores: RefCell::default(),
         always: RefCell::default(),
         broken: Rc::default(),
         plan,
         counts: Default::default(),
-        processes: Cell::new(0),
-        answered: Cell::new(0),
-        rollbacks: Cell::new(0),
+        left: Cell::new(1),
+        turns: Cell::new(0),
+        busy: Cell::new(0),
+        refusals: Cell::new(0),
+        unlocks: Cell::new(0),
     };
     let lived = catch_unwind(AssertUnwindSafe(|| {
         life.go_on();
@@ -94,14 +106,12 @@ pub(crate) fn live(case: &Case, schedule: &Schedule, bug: Option<Bug>) -> Lived 
         Ok(()) => life.broken.take().or_else(|| oracle::check(&life)),
     };
     let counts = life.counts.each_ref().map(Cell::get);
-    let processes = life.processes.get();
-    Lived {
-        broken,
-        counts,
-        processes,
-        log: life.world.into_inner().log,
-        records: std::mem::take(&mut life.store.borrow_mut().records),
-    }
+    let stores = life.stores.borrow();
+    let records = stores.iter().map(|store| std::mem::take(&mut store.borrow_mut().records));
+    let records = records.collect();
+    drop(stores);
+    let log = life.world.into_inner().log;
+    Lived { broken, counts, log, records }
 }
 
 /// What came of a schedule.
@@ -109,19 +119,24 @@ pub(crate) struct Lived {
     /// The promise that was broken.
     pub(crate) broken: Option<String>,
     /// How often it came to each [`Point`].
-    pub(crate) counts: [u32; 4],
-    pub(crate) processes: u32,
+    pub(crate) counts: Counts,
     pub(crate) log: Vec<(Duration, Fact)>,
-    pub(crate) records: Vec<Record>,
+    /// What was stored, run by run.
+    pub(crate) records: Vec<Vec<Record>>,
 }
 
 impl Lived {
-    /// How the run ended last.
+    /// How the first run ended last.
     pub(crate) fn status(&self) -> Option<RunStatus> {
-        self.records.iter().rev().find_map(|record| match &record.event {
+        self.records[0].iter().rev().find_map(|record| match &record.event {
             Event::Run(RunEvent::Ended { status, .. }) => Some(*status),
             _ => None,
         })
+    }
+
+    /// How many processes there were.
+    pub(crate) fn processes(&self) -> usize {
+        self.log.iter().filter(|(_, fact)| matches!(fact, Fact::Process { .. })).count()
     }
 
     /// Everything that happened, a line each.
@@ -129,13 +144,13 @@ impl Lived {
         let line = |(at, fact): &(Duration, Fact)| {
             let at = at.as_secs_f64();
             match fact {
-                Fact::Commit { seq, epoch } => {
-                    let record = &self.records[usize::try_from(*seq).unwrap() - 1];
+                Fact::Commit { seq, from: Sender { run, epoch } } => {
+                    let record = &self.records[*run][usize::try_from(*seq).unwrap() - 1];
                     match &record.event {
                         Event::Run(RunEvent::Planned(_)) => {
-                            format!("{at:9.3} {epoch} stored {seq}: planned")
+                            format!("{at:9.3} {run}.{epoch} stored {seq}: planned")
                         }
-                        event => format!("{at:9.3} {epoch} stored {seq}: {event:?}"),
+                        event => format!("{at:9.3} {run}.{epoch} stored {seq}: {event:?}"),
                     }
                 }
                 fact => format!("{at:9.3}   {fact:?}"),
@@ -156,258 +171,217 @@ impl Life<'_> {
         due.map(|fault| fault.kind).collect()
     }
 
-    /// Whether the run has seen the key of a host.
-    pub(crate) fn knows_key(&self, name: &HostName) -> bool {
-        let is = |record: &Record| matches!(&record.event, Event::Host { host, event: HostEvent::KeySeen { .. } } if host == name);
-        self.store.borrow().records.iter().any(is)
-    }
-
     /// Notes that a promise is broken.
-    fn breaks(&self, text: String) {
+    pub(crate) fn breaks(&self, text: String) {
         self.broken.borrow_mut().get_or_insert(text);
     }
 
+    /// Whether the turn of the other operator has come.
+    pub(crate) fn is_over(&self) -> bool {
+        let Some(Rival { turns, .. }) = &self.schedule.rival else { return false };
+        if self.busy.get() < 2 {
+            return false;
+        }
+        self.left.set(self.left.get() - 1);
+        if self.left.get() > 0 {
+            return false;
+        }
+        self.left.set(turns[self.turns.get() % turns.len()]);
+        self.turns.set(self.turns.get() + 1);
+        true
+    }
+
+    /// Lets all operators go on, until they have ended.
     fn go_on(&self) {
-        let mut next = Some(self.first());
-        let most = 30 + 2 * u32::try_from(self.schedule.faults.len()).unwrap();
-        while let Some((state, event)) = next.take() {
-            if self.processes.get() >= most {
-                self.breaks(format!("wedge: the run has not ended after {most} processes"));
+        let number = 1 + usize::from(self.schedule.rival.is_some());
+        let mut all: Vec<Option<Pin<Box<dyn Future<Output = ()> + '_>>>> = (0..number)
+            .map(|_| Some(Box::pin(self.operate()) as Pin<Box<dyn Future<Output = ()>>>))
+            .collect();
+        self.busy.set(number);
+        let mut context = Context::from_waker(Waker::noop());
+        while self.busy.get() > 0 {
+            for one in &mut all {
+                if let Some(operator) = one
+                    && operator.as_mut().poll(&mut context).is_ready()
+                {
+                    *one = None;
+                    self.busy.set(self.busy.get() - 1);
+                }
+            }
+        }
+    }
+
+    /// Lets one operator go on: with a run, or with another one if the hosts were locked.
+    async fn operate(&self) {
+        for _ in 0..TRIES {
+            let operator = Operator::new(self);
+            operator.go_on().await;
+            if !operator.is_locked_out() || self.broken.borrow().is_some() {
                 return;
             }
-            self.process(state, event);
+            self.unlock(operator.run);
+            self.pass(Duration::from_secs(60)).await;
+        }
+    }
+
+    /// It is the turn of the other operator; then time passes.
+    async fn pass(&self, time: Duration) {
+        if self.busy.get() > 1 {
+            let mut is_first = true;
+            poll_fn(
+                |_| if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) },
+            )
+            .await;
+        }
+        let mut world = self.world.borrow_mut();
+        let now = world.now + time;
+        world.advance(now);
+    }
+
+    /// The hosts of a run are locked: its operator releases the locks, if no one is left who needs them, or if
+    /// he wants so.
+    fn unlock(&self, run: usize) {
+        let Some(Rival { unlocks, .. }) = &self.schedule.rival else { return };
+        let number = self.refusals.get();
+        self.refusals.set(number + 1);
+        let wants = unlocks[number % unlocks.len()] && self.unlocks.get() < UNLOCKS;
+        if self.busy.get() > 1 && !wants {
+            return;
+        }
+        self.unlocks.set(self.unlocks.get() + 1);
+        let mut world = self.world.borrow_mut();
+        for host in 0..world.machines.len() {
+            if let Some((holder, id)) = world.holder(host)
+                && holder != run
+            {
+                let by = "an operator".to_owned();
+                let by = Some(ReleasedBy { by, at: start(), reason: "wanted".into() });
+                let from = Sender { run, epoch: 0 };
+                world.lock(host, from, &LockRequest::Release { id, by });
+            }
+        }
+    }
+}
+
+impl<'c> Operator<'_, 'c> {
+    async fn go_on(&self) {
+        let mut next = Some(self.first());
+        let faults = u32::try_from(self.life.schedule.faults.len()).unwrap();
+        let rivalry = if self.life.schedule.rival.is_some() { 2 * TRIES } else { 0 };
+        let most = 30 + 2 * faults + rivalry;
+        let mut refused = 0;
+        while let Some((state, event)) = next.take() {
+            if self.processes.get() >= most {
+                let text = format!("wedge: the run has not ended after {most} processes");
+                return self.life.breaks(text);
+            }
+            if self.process(state, event).await.is_some() {
+                refused += 1;
+                if refused > TRIES {
+                    return;
+                }
+                self.life.unlock(self.run);
+            }
+            if self.life.schedule.rival.is_some() {
+                self.life.pass(Duration::ZERO).await;
+            }
             next = self.next();
         }
     }
 
-    /// Returns how the first process starts.
-    fn first(&self) -> (RunState, Event) {
-        let planned = Box::new(self.case.first.clone());
-        (RunState::default(), RunEvent::Planned(planned).into())
-    }
-
-    /// Returns the state of the run as the next process reads it; `None` if it cannot be read.
-    fn state(&self) -> Option<RunState> {
-        let state = self.store.borrow().state();
-        state.map_err(|why| self.breaks(format!("wedge: the events do not fit: {why}"))).ok()
-    }
-
-    /// Lets one process work.
-    fn process(&self, state: RunState, first: Event) {
-        let number = self.processes.get();
-        self.processes.set(number + 1);
-        let turn = |length: usize| usize::try_from(number).unwrap() % length;
-        let schedule = self.schedule;
-        if number > 0 {
-            let down = schedule.downtimes[turn(schedule.downtimes.len())];
-            let mut world = self.world.borrow_mut();
-            let now = world.now + Duration::from_secs(down.into());
-            world.advance(now);
-            for machine in &mut world.machines {
-                machine.other_key = machine.other_key.saturating_sub(1);
+    /// Lets one process work. Returns why it may not continue the run, if another run has a lock.
+    fn process<'o>(
+        &'o self,
+        state: RunState,
+        first: Event,
+    ) -> Pin<Box<dyn Future<Output = Option<TransportError>> + 'o>> {
+        Box::pin(async move {
+            let life = self.life;
+            let number = self.processes.get();
+            self.processes.set(number + 1);
+            let turn = |length: usize| usize::try_from(number).unwrap() % length;
+            let schedule = life.schedule;
+            if number > 0 {
+                let down = schedule.downtimes[turn(schedule.downtimes.len())];
+                let mut world = life.world.borrow_mut();
+                let now = world.now + Duration::from_secs(down.into());
+                world.advance(now);
+                for machine in &mut world.machines {
+                    machine.other_key = machine.other_key.saturating_sub(1);
+                }
             }
-        }
-        let now = self.world.borrow().now;
-        let jump = schedule.jumps[turn(schedule.jumps.len())];
-        let wall = start()
-            + SignedDuration::try_from(now).unwrap()
-            + SignedDuration::from_secs(jump.into());
-        let epoch = self.store.borrow_mut().take();
-        let process = Process {
-            life: self,
-            number,
-            epoch,
-            clock: Clock::virtual_from(wall),
-            base: Cell::new(now),
-            gate: Gate::default(),
-            stop: Stop::new(),
-            held: RefCell::default(),
-            poisoned: Cell::new(false),
-            first_ids: RefCell::default(),
-        };
-        self.world.borrow_mut().note(Fact::Process { number, epoch });
-        let listener = Listener { store: Rc::clone(&self.store), broken: Rc::clone(&self.broken) };
-        let listener: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(listener));
-        let answers = Answers::default();
-        let has_terminal = schedule.terminals[turn(schedule.terminals.len())];
-        let run = Run {
-            id: RunId("run".into()),
-            plan: self.plan.as_ref().unwrap_or(&self.case.plan),
-            clock: process.clock.clone(),
-            transport: &process,
-            journal: &process,
-            reporter: &listener,
-            asker: has_terminal.then_some(&process as &dyn Asker),
-            answers: &answers,
-            stop: &process.stop,
-            epoch,
-            by: "test@here".into(),
-            lock_timeout: std::time::Duration::ZERO,
-        };
-        self.poll(&process, run.drive(state, first));
-        self.world.borrow_mut().note(Fact::Left { number });
-        self.store.borrow_mut().crash();
+            let now = life.world.borrow().now;
+            let jump = schedule.jumps[turn(schedule.jumps.len())];
+            let wall = start()
+                + SignedDuration::try_from(now).unwrap()
+                + SignedDuration::from_secs(jump.into());
+            let epoch = self.store.borrow_mut().take();
+            let from = Sender { run: self.run, epoch };
+            let process = Process::new(self, from, Clock::virtual_from(wall), now);
+            life.world.borrow_mut().note(Fact::Process { from });
+            let listener =
+                Listener { store: Rc::clone(&self.store), broken: Rc::clone(&life.broken) };
+            let listener: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(listener));
+            let answers = Answers::default();
+            let has_terminal = schedule.terminals[turn(schedule.terminals.len())];
+            let lock_timeout = schedule.rival.as_ref().map_or(0, |rival| rival.lock_timeout);
+            let run = Run {
+                id: RunId(format!("run{}", self.run)),
+                plan: life.plan.as_ref().unwrap_or(&life.case.plan),
+                clock: process.clock.clone(),
+                transport: &process,
+                journal: &process,
+                reporter: &listener,
+                asker: has_terminal.then_some(&process as &dyn Asker),
+                answers: &answers,
+                stop: &process.stop,
+                epoch,
+                by: self.name(),
+                lock_timeout: Duration::from_secs(lock_timeout.into()),
+            };
+            let refused = self.poll(&process, run.take_up(state, first)).await;
+            life.world.borrow_mut().note(Fact::Left { from });
+            self.store.borrow_mut().crash();
+            refused
+        })
     }
 
     /// Lets a process work until it ends, is killed, or waits for nothing.
-    fn poll(
+    async fn poll(
         &self,
-        process: &Process<'_, '_>,
-        work: impl Future<Output = Result<RunState, JournalError>>,
-    ) {
+        process: &Process<'_, '_, 'c>,
+        work: impl Future<Output = Result<Result<RunState, TransportError>, JournalError>>,
+    ) -> Option<TransportError> {
         // In a test with a runtime, tokio lets a poll end early, which would look like a wait.
         let mut work = pin!(tokio::task::unconstrained(work));
-        let mut context = Context::from_waker(Waker::noop());
+        let life = self.life;
         loop {
-            if let Poll::Ready(_ended) = work.as_mut().poll(&mut context) {
-                return;
+            let mut context = Context::from_waker(Waker::noop());
+            if let Poll::Ready(ended) = work.as_mut().poll(&mut context) {
+                return ended.ok()?.err();
             }
             match process.gate.pace.get() {
-                Pace::Dead => return,
+                Pace::Dead => return None,
                 Pace::Frozen => {
                     // Another process takes the run over; then this one continues.
-                    self.world.borrow_mut().note(Fact::Left { number: process.number });
+                    life.world.borrow_mut().note(Fact::Left { from: process.from });
                     if let Some((state, first)) = self.next() {
-                        self.process(state, first);
+                        self.process(state, first).await;
                     }
-                    let now = self.world.borrow().now;
-                    process.base.set(now.saturating_sub(process.clock.monotonic()));
-                    self.world.borrow_mut().note(Fact::Back { number: process.number });
-                    process.gate.thaw();
+                    life.world.borrow_mut().note(Fact::Back { from: process.from });
+                    process.goes_on();
+                }
+                Pace::Waits => {
+                    life.pass(Duration::ZERO).await;
+                    process.goes_on();
                 }
                 Pace::Runs => {
                     if !process.clock.advance() {
-                        return self.breaks("wedge: a process waits for nothing".into());
+                        life.breaks("wedge: a process waits for nothing".into());
+                        return None;
                     }
                 }
             }
         }
-    }
-
-    /// Returns how the next process starts; `None` if there is none: what an operator does.
-    fn next(&self) -> Option<(RunState, Event)> {
-        if self.broken.borrow().is_some() {
-            return None;
-        }
-        if self.store.borrow().records.is_empty() {
-            return Some(self.first());
-        }
-        let mut state = self.state()?;
-        let by = "test@here".to_owned();
-        let rollback = |state: &RunState| {
-            self.rollbacks.set(self.rollbacks.get() + 1);
-            let request = Requested::default();
-            let event = RunEvent::RollbackRequested { by: by.clone(), reason: None, hosts: None };
-            state.can_roll_back(&request).then(|| event.into())
-        };
-        let is_stuck = state.hosts.values().any(|host| host.status == HostStatus::Stuck);
-        let event = match state.status {
-            RunStatus::Succeeded if self.schedule.rollback_after && self.rollbacks.get() == 0 => {
-                rollback(&state)
-            }
-            RunStatus::Stuck if self.rollbacks.get() < 3 => rollback(&state),
-            status if status.has_ended() || status == RunStatus::Stuck => None,
-            _ if Some(self.processes.get()) == self.schedule.rollback_at => {
-                rollback(&state).or(Some(RunEvent::Resumed { by: by.clone() }.into()))
-            }
-            // A command that always fails: a person gives up at some time.
-            _ if is_stuck && self.processes.get() > 25 => None,
-            _ => {
-                if self.resolve(&state) {
-                    state = self.state()?;
-                }
-                Some(RunEvent::Resumed { by }.into())
-            }
-        };
-        Some((state, event?))
-    }
-
-    /// Answers the open questions, as `planrun resolve` does. Returns whether there were any.
-    fn resolve(&self, state: &RunState) -> bool {
-        let questions = state.open_questions();
-        let has_answered = !questions.is_empty();
-        for (task, question) in questions {
-            while let Some(ends) = self.runs_until(&task) {
-                self.world.borrow_mut().advance(ends);
-            }
-            let answer = self.answer(&task, &question);
-            let mut store = self.store.borrow_mut();
-            let epoch = store.take();
-            let at = start() + SignedDuration::try_from(self.world.borrow().now).unwrap();
-            let seq = store.records.len() as u64 + 1;
-            let by = "test@there".to_owned();
-            let event = TaskEvent::QuestionAnswered { answer, reason: None, by }.of(&task);
-            let stored = store.append(&[Record { seq, epoch, at, event }]).unwrap();
-            if stored > 0 {
-                self.world.borrow_mut().note(Fact::Commit { seq, epoch });
-            }
-        }
-        has_answered
-    }
-
-    /// Returns until when a command of a task runs, if one does.
-    pub(crate) fn runs_until(&self, task: &TaskId) -> Option<Duration> {
-        let store = self.store.borrow();
-        let world = self.world.borrow();
-        let ids = store.records.iter().filter_map(|record| match &record.event {
-            Event::Task { task: it, event: TaskEvent::AttemptIntended { attempt, .. } }
-                if it == task =>
-            {
-                Some(attempt)
-            }
-            _ => None,
-        });
-        ids.filter_map(|id| world.runs_until(id)).max()
-    }
-
-    /// Returns a true answer to a question.
-    pub(crate) fn answer(&self, task: &TaskId, question: &Question) -> Answer {
-        let number = self.answered.get();
-        self.answered.set(number + 1);
-        let choices = &self.schedule.choices;
-        let choice = usize::from(choices[number % choices.len()]);
-        let has = |answer| question.answers.contains(&answer);
-        let mut true_ones = question.answers.clone();
-        if has(Answer::NotDone) {
-            let took = self.took_effect(task);
-            let effect = self.case.effect(&task.step);
-            let may_repeat = effect.is_some_and(|effect| effect.idempotent || effect.has_done_when);
-            true_ones.retain(|answer| match answer {
-                Answer::Done => took,
-                Answer::NotDone => !took,
-                Answer::Retry => !took || may_repeat,
-                // A rollback that failed is sent again later.
-                Answer::Fail => !took || may_repeat || !self.case.is_handler(&task.step),
-                _ => true,
-            });
-        } else if has(Answer::Wait) && !has(Answer::Fail) {
-            // The operator has waited until it ended.
-            true_ones = vec![Answer::Continue];
-        }
-        if number > PATIENCE {
-            true_ones.retain(|answer| {
-                !matches!(answer, Answer::Wait | Answer::Retry | Answer::Reject | Answer::Skip)
-                    || question.answers.len() < 3
-            });
-        }
-        true_ones[choice % true_ones.len()]
-    }
-
-    /// Whether something that was sent for a task has taken effect, since it was settled last.
-    fn took_effect(&self, task: &TaskId) -> bool {
-        let store = self.store.borrow();
-        let mut ids = Vec::new();
-        for record in &store.records {
-            match &record.event {
-                Event::Task { task: it, event } if it == task => match event {
-                    TaskEvent::AttemptIntended { attempt, .. } => ids.push(attempt),
-                    TaskEvent::QuestionAnswered { .. } => ids.clear(),
-                    _ => {}
-                },
-                _ => {}
-            }
-        }
-        let world = self.world.borrow();
-        world.log.iter().any(|(_, fact)| matches!(fact, Fact::Took { id, .. } if ids.contains(&id)))
     }
 }

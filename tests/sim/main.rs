@@ -11,10 +11,13 @@
 //!   hosts      the host side: effects, records of attempts, reboots
 //!   store      the journal: what survives a crash
 //!   process    one process of planrun: the transport, the journal, the operator it talks to
-//!   life       all processes of a run, up to its end
+//!   operator   who starts a run, continues it, and answers its questions
+//!   life       all processes of a run, up to its end; of two runs, if there is a rival
 //!   oracle     the promises
+//!   tenure     the promises about locks
 //!   bug        bugs on purpose: is each found?
 //!   real       does the model of a host answer as real hosts do?
+//!   real_locks does the model of its lock?
 //! ```
 //!
 //! `PLANRUN_SIM_SEED=N` runs one schedule and prints its trace. `PLANRUN_SIM_SCHEDULES=N` sets how many
@@ -31,10 +34,13 @@ mod fault;
 mod hosts;
 mod known;
 mod life;
+mod operator;
 mod oracle;
 mod process;
 mod real;
+mod real_locks;
 mod schedules;
 mod shrink;
 mod store;
 mod sweep;
+mod tenure;

@@ -16,8 +16,10 @@ use planrun::transport::AttemptId;
 
 use crate::cases::Case;
 use crate::fault::{Fate, Kind};
-use crate::hosts::{Fact, Work, initial};
+use crate::hosts::{Fact, Sender, Work, initial};
 use crate::life::Life;
+use crate::store::Store;
+use crate::tenure::Tenure;
 
 /// An attempt that was intended.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one attempt")]
@@ -64,13 +66,19 @@ struct Host {
     count: usize,
 }
 
+/// What is known of one run.
 struct Book<'l> {
     case: &'l Case,
     life: &'l Life<'l>,
+    store: &'l Store,
+    run: usize,
     at: Duration,
     attempts: HashMap<AttemptId, Attempt>,
     hosts: BTreeMap<HostName, Host>,
     values: HashMap<(usize, String), String>,
+    has_begun: bool,
+    /// Whether another run left something changed, or changed it meanwhile: then no rule about values applies.
+    is_contested: bool,
     /// Epochs of processes that were asked to stop.
     stopping: BTreeSet<u64>,
     epoch: u64,
@@ -86,43 +94,62 @@ struct Book<'l> {
 /// Returns the first promise that was broken.
 pub(crate) fn check(life: &Life<'_>) -> Option<String> {
     let world = life.world.borrow();
-    let is_quiet = !life.schedule.has(|kind| {
-        !matches!(
-            kind,
-            Kind::CrashBefore | Kind::CrashAfter | Kind::StoreFails { .. } | Kind::Interrupt
-        )
-    });
-    let mut book = Book {
-        case: life.case,
-        life,
-        at: Duration::ZERO,
-        attempts: HashMap::new(),
-        hosts: life.case.plan.hosts.iter().map(|host| (host.clone(), Host::default())).collect(),
-        values: HashMap::new(),
-        stopping: BTreeSet::new(),
-        epoch: 0,
-        alive: 0,
-        alive_since: Duration::ZERO,
-        lived: Duration::ZERO,
-        unstarted: Vec::new(),
-        is_quiet,
-    };
+    let stores = life.stores.borrow();
+    let stores: Vec<_> = stores.iter().map(|store| store.borrow()).collect();
+    let mut books: Vec<Book<'_>> =
+        stores.iter().enumerate().map(|(run, store)| Book::new(life, store, run)).collect();
+    let mut tenure = Tenure::new(life.case);
     for (at, fact) in &world.log {
-        book.at = *at;
-        if let Err(broken) = book.see(fact) {
+        let mut seen = tenure.see(fact, |run, seq| stores[run].event(seq));
+        let of = fact.run();
+        for book in books.iter_mut().filter(|book| of.is_none_or(|run| run == book.run)) {
+            book.at = *at;
+            seen = seen.and_then(|()| book.see(fact));
+        }
+        if let Err(broken) = seen {
             return Some(format!("{broken} (at {:.3} s)", at.as_secs_f64()));
         }
     }
-    book.at_end().err()
+    books.iter().find_map(|book| book.at_end().err())
 }
 
-type Checked = Result<(), String>;
+pub(crate) type Checked = Result<(), String>;
 
-fn broken<T>(text: impl Into<String>) -> Result<T, String> {
+pub(crate) fn broken<T>(text: impl Into<String>) -> Result<T, String> {
     Err(text.into())
 }
 
-impl Book<'_> {
+impl<'l> Book<'l> {
+    fn new(life: &'l Life<'l>, store: &'l Store, run: usize) -> Self {
+        let may_crash = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::CrashBefore | Kind::CrashAfter | Kind::StoreFails { .. } | Kind::Interrupt
+            )
+        };
+        let is_quiet = life.schedule.rival.is_none() && !life.schedule.has(|kind| !may_crash(kind));
+        let hosts = life.case.plan.hosts.iter().map(|host| (host.clone(), Host::default()));
+        Self {
+            case: life.case,
+            life,
+            store,
+            run,
+            at: Duration::ZERO,
+            attempts: HashMap::new(),
+            hosts: hosts.collect(),
+            values: HashMap::new(),
+            has_begun: false,
+            is_contested: false,
+            stopping: BTreeSet::new(),
+            epoch: 0,
+            alive: 0,
+            alive_since: Duration::ZERO,
+            lived: Duration::ZERO,
+            unstarted: Vec::new(),
+            is_quiet,
+        }
+    }
+
     fn see(&mut self, fact: &Fact) -> Checked {
         match fact {
             Fact::Process { .. } | Fact::Back { .. } => {
@@ -137,7 +164,7 @@ impl Book<'_> {
                     self.lived += self.at.saturating_sub(self.alive_since);
                 }
             }
-            Fact::Commit { seq, epoch } => {
+            Fact::Commit { seq, from: Sender { epoch, .. } } => {
                 if *epoch < self.epoch {
                     return broken(format!(
                         "P6: event {seq} of epoch {epoch} after {}",
@@ -145,10 +172,10 @@ impl Book<'_> {
                     ));
                 }
                 self.epoch = *epoch;
-                let store = self.life.store.borrow();
+                let store = self.store;
                 return self.stored(store.event(*seq));
             }
-            Fact::Started { host, id, work, other_machine } => {
+            Fact::Started { host, id, work, other_machine, .. } => {
                 return self.started(*host, id, work, *other_machine);
             }
             Fact::Took { host, id, key, value } => return self.took(*host, id, key, value),
@@ -158,7 +185,7 @@ impl Book<'_> {
                     attempt.exit.clone_from(exit);
                 }
             }
-            Fact::Sent { .. } | Fact::Fault(_) => {}
+            _ => {}
         }
         Ok(())
     }
@@ -229,7 +256,11 @@ impl Book<'_> {
                 }
             }
             RunEvent::Ended { status, .. } => return self.run_ended(*status),
-            RunEvent::Planned(_) | RunEvent::Started | RunEvent::Paused { .. } => {}
+            RunEvent::Started => {
+                self.has_begun = true;
+                self.is_contested |= self.values.iter().any(|((_, key), is)| is != initial(key));
+            }
+            RunEvent::Planned(_) | RunEvent::Paused { .. } => {}
         }
         Ok(())
     }
@@ -543,6 +574,7 @@ impl Book<'_> {
             }
             // What was wanted is so.
             if effect.is_placed
+                && !self.is_contested
                 && !all.iter().any(|attempt| attempt.is_running)
                 && let Some(last) = all.iter().rev().find(|it| it.work.is_some())
                 && let Some(Work::Put { key, value }) = &last.work
@@ -595,7 +627,8 @@ impl Book<'_> {
                 let is_undone = self.case.step(path).is_some_and(|step| {
                     step.handler.is_some() && step.effect.is_some_and(|effect| effect.is_placed)
                 });
-                if !is_undone || self.case.is_handler(path) || skipped || self.is_list(path) {
+                let is_left = self.case.is_handler(path) || skipped || self.is_list(path);
+                if !is_undone || is_left || self.is_contested {
                     continue;
                 }
                 // What undoes a command that did nothing counts down all the same.
@@ -768,6 +801,12 @@ impl Book<'_> {
         self.values.insert((host, key.to_owned()), value.to_owned());
         if let Some(attempt) = self.attempts.get_mut(id) {
             attempt.took = true;
+        } else {
+            self.is_contested |= self.has_begun;
+        }
+        // Another run may have left hosts as they are.
+        if self.life.schedule.rival.is_some() {
+            return Ok(());
         }
         if key == "service" && value == "in" && self.value(host, "app") != "up" {
             return broken("P5: a host is put into service, and its app is down".to_owned());

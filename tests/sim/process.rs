@@ -10,17 +10,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use planrun::clock::Clock;
-use planrun::event::{Answer, Journal, JournalError, Question, Record, Reporter, TaskId};
+use planrun::event::{
+    Answer, Event, Journal, JournalError, Question, Record, Reporter, RunEvent, TaskId,
+};
 use planrun::inventory::{Host, HostName};
 use planrun::run::{Asker, Stop};
+use planrun::transport::lock::{LockReply, LockRequest};
 use planrun::transport::{
     AttemptId, Command, Exit, Output, Recovered, Reply, Request as Asked, Transport, TransportError,
 };
 
 use crate::bug::{Bug, Misreading};
 use crate::fault::{Fate, Kind, Point};
-use crate::hosts::{Fact, Progress, Request, World, work};
+use crate::hosts::{Arrival, Fact, Fence, Progress, Request, Sender, World, work};
 use crate::life::Life;
+use crate::operator::Operator;
 use crate::store::Store;
 
 /// How long connecting to a host that is away takes.
@@ -35,8 +39,10 @@ pub(crate) enum Pace {
     Runs,
     /// It was killed.
     Dead,
-    /// It is suspended.
+    /// It is suspended, and another one takes its run over.
     Frozen,
+    /// It is suspended, as it is the turn of the other operator.
+    Waits,
 }
 
 /// Lets nothing of a process continue that does not run.
@@ -47,6 +53,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// Waits until the process runs.
     async fn pass(&self) {
         poll_fn(|context| {
             if self.pace.get() == Pace::Runs {
@@ -65,35 +72,79 @@ impl Gate {
 }
 
 /// See the module.
-pub(crate) struct Process<'l, 'c> {
-    pub(crate) life: &'l Life<'c>,
-    pub(crate) number: u32,
-    pub(crate) epoch: u64,
+pub(crate) struct Process<'o, 'l, 'c> {
+    pub(crate) operator: &'o Operator<'l, 'c>,
+    pub(crate) from: Sender,
     pub(crate) clock: Clock,
     /// The time of the world when the clock was at zero.
-    pub(crate) base: Cell<Duration>,
+    base: Cell<Duration>,
     pub(crate) gate: Gate,
     pub(crate) stop: Stop,
     /// The host keys that this process expects.
-    pub(crate) held: RefCell<BTreeMap<HostName, String>>,
+    held: RefCell<BTreeMap<HostName, String>>,
+    /// The locks that it has taken.
+    fences: RefCell<BTreeMap<usize, Fence>>,
     /// Whether its store has failed.
-    pub(crate) poisoned: Cell<bool>,
+    poisoned: Cell<bool>,
     /// The first id of each step, for a bug.
-    pub(crate) first_ids: RefCell<BTreeMap<String, AttemptId>>,
+    first_ids: RefCell<BTreeMap<String, AttemptId>>,
 }
 
-impl Process<'_, '_> {
-    fn world(&self) -> RefMut<'_, World> {
-        let mut world = self.life.world.borrow_mut();
+impl<'o, 'l, 'c> Process<'o, 'l, 'c> {
+    pub(crate) fn new(
+        operator: &'o Operator<'l, 'c>,
+        from: Sender,
+        clock: Clock,
+        now: Duration,
+    ) -> Self {
+        Self {
+            operator,
+            from,
+            clock,
+            base: Cell::new(now),
+            gate: Gate::default(),
+            stop: Stop::new(),
+            held: RefCell::default(),
+            fences: RefCell::default(),
+            poisoned: Cell::new(false),
+            first_ids: RefCell::default(),
+        }
+    }
+
+    /// It continues, after it was suspended: at least for as long as its clock shows.
+    pub(crate) fn goes_on(&self) {
+        let now = self.world().now;
+        self.base.set(now.saturating_sub(self.clock.monotonic()));
+        self.gate.thaw();
+    }
+
+    fn life(&self) -> &'l Life<'c> {
+        self.operator.life
+    }
+
+    fn has(&self, bug: Bug) -> bool {
+        self.life().bug == Some(bug)
+    }
+
+    fn world(&self) -> RefMut<'l, World> {
+        let mut world = self.life().world.borrow_mut();
         world.advance(self.base.get() + self.clock.monotonic());
         world
+    }
+
+    /// It may be suspended here.
+    async fn pass(&self) {
+        if self.gate.pace.get() == Pace::Runs && self.life().is_over() {
+            self.gate.pace.set(Pace::Waits);
+        }
+        self.gate.pass().await;
     }
 
     async fn sleep(&self, time: Duration) {
         if !time.is_zero() {
             self.clock.sleep(time).await;
         }
-        self.gate.pass().await;
+        self.pass().await;
     }
 
     fn note(&self, fact: Fact) {
@@ -140,9 +191,9 @@ impl Process<'_, '_> {
         // The operator has put the key of each host where it is expected, and believes what a run expects.
         let expected = match self.held.borrow().get(&name) {
             Some(held) => *held == key,
-            None => self.world().machines[at].other_key == 0 || self.life.knows_key(&name),
+            None => self.world().machines[at].other_key == 0 || self.operator.knows_key(&name),
         };
-        if !expected && self.life.bug != Some(Bug::KeyIgnored) {
+        if !expected && !self.has(Bug::KeyIgnored) {
             return Err(TransportError::HostKey { host: name, why: "another key".into() });
         }
         self.held.borrow_mut().entry(name).or_insert(key);
@@ -180,13 +231,14 @@ fn cut(host: &Host, why: &str) -> TransportError {
 }
 
 #[async_trait(?Send)]
-impl Transport for Process<'_, '_> {
+impl Transport for Process<'_, '_, '_> {
     async fn handle(&self, host: &Host, request: Asked<'_>) -> Result<Reply, TransportError> {
-        if matches!(request, Asked::Lock(_) | Asked::Recorded(_)) {
+        if matches!(request, Asked::Recorded(_)) {
             return Ok(Reply::Done);
         }
-        self.gate.pass().await;
+        self.pass().await;
         match request {
+            Asked::Lock(request) => self.lock(host, request).await.map(Reply::Lock),
             Asked::Look(command) => {
                 self.probe(host, command).await.map(|output| Reply::Ended(output, None))
             }
@@ -209,10 +261,10 @@ impl Transport for Process<'_, '_> {
     }
 }
 
-impl Process<'_, '_> {
+impl Process<'_, '_, '_> {
     async fn probe(&self, host: &Host, command: &Command) -> Result<Output, TransportError> {
         let mut lost = None;
-        for kind in self.life.due(Point::Look) {
+        for kind in self.life().due(Point::Look) {
             self.happens(kind);
             lost = Some(kind);
         }
@@ -232,7 +284,7 @@ impl Process<'_, '_> {
         command: &Command,
     ) -> Result<Output, TransportError> {
         let mut fault = None;
-        for kind in self.life.due(Point::Send) {
+        for kind in self.life().due(Point::Send) {
             self.happens(kind);
             fault = Some(kind);
         }
@@ -249,7 +301,7 @@ impl Process<'_, '_> {
             _ => {}
         }
         let mut id = id.clone();
-        match self.life.bug {
+        match self.life().bug {
             Some(Bug::WrongHost) => at = (at + 1) % self.world().machines.len(),
             Some(Bug::OrdinalReused) => {
                 let key = format!("{at} {}", command.step);
@@ -257,11 +309,13 @@ impl Process<'_, '_> {
             }
             _ => {}
         }
-        self.note(Fact::Sent { epoch: self.epoch, id: id.clone() });
+        self.note(Fact::Sent { from: self.from, id: id.clone() });
         let (work, takes) = work(command);
         let fate = self.fate(fault, host, command);
         let timeout = command.timeout;
-        let request = Request { host: at, id: id.clone(), work, takes, timeout, fate };
+        let fence = self.fences.borrow().get(&at).cloned();
+        let (id, from) = (id.clone(), self.from);
+        let request = Request { host: at, from, fence, id, work, takes, timeout, fate };
         let since = self.world().now;
         match fault {
             Some(Kind::LostRequest) => {
@@ -285,11 +339,88 @@ impl Process<'_, '_> {
         if let Some(Kind::Duplicate(after)) = fault {
             self.world().deliver(request.clone(), Duration::from_secs(after.into()));
         }
-        if !self.world().arrives(request.clone()) {
-            let why = "its id is taken".into();
-            return Err(TransportError::Repeated { host: name(), why });
+        let arrival = self.world().arrives(request.clone());
+        let host_name = name();
+        match arrival {
+            Arrival::Starts => {}
+            Arrival::Taken => {
+                let why = "its id is taken".into();
+                return Err(TransportError::Repeated { host: host_name, why });
+            }
+            Arrival::Restarted => {
+                let why = "it was restarted, and has lost its lock".into();
+                return Err(TransportError::Unreachable { host: host_name, why });
+            }
+            Arrival::LockLost => {
+                let why = "is no longer locked for this run".into();
+                return Err(TransportError::Locked { host: host_name, why });
+            }
         }
         self.outcome(fault, host, command, request, since).await
+    }
+
+    /// Takes the lock of a host, or releases it.
+    async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
+        let (mut fault, mut after) = (None, Pace::Runs);
+        for kind in self.life().due(Point::Lock) {
+            self.happens(kind);
+            match kind {
+                Kind::CrashBefore => self.halt(Pace::Dead).await,
+                Kind::CrashAfter => after = Pace::Dead,
+                Kind::Freeze { kept: false } => self.halt(Pace::Frozen).await,
+                Kind::Freeze { kept: true } => after = Pace::Frozen,
+                _ => fault = Some(kind),
+            }
+        }
+        let at = self.connect(host).await?;
+        let is_take = matches!(request, LockRequest::Take(_));
+        let taken = || LockReply::Taken { is_kept: false, boot: None };
+        let was_taken = self.fences.borrow().contains_key(&at);
+        if is_take
+            && (at > 0 && self.has(Bug::LocksFirstHost) || was_taken && self.has(Bug::LocksOnce))
+        {
+            self.fences.borrow_mut().remove(&at);
+            return Ok(taken());
+        }
+        if fault == Some(Kind::AskLost) {
+            if is_take && self.has(Bug::LostLockIsTaken) {
+                return Ok(taken());
+            }
+            return Err(cut(host, "it did not hear the request"));
+        }
+        if !is_take && self.has(Bug::EndKeepsLocks) {
+            return Ok(LockReply::Released);
+        }
+        let (reply, fence) = self.world().lock(at, self.from, request);
+        if after != Pace::Runs {
+            self.halt(after).await;
+        }
+        if fault == Some(Kind::ReplyLost) {
+            return Err(cut(host, "its reply was lost"));
+        }
+        match (reply, fence) {
+            (LockReply::Held(found), _) if is_take => {
+                let (host, why) = (host.name.clone(), format!("is locked by {found}"));
+                Err(TransportError::Locked { host, why })
+            }
+            (reply, fence) => {
+                self.fences.borrow_mut().extend(fence.map(|fence| (at, fence)));
+                Ok(reply)
+            }
+        }
+    }
+
+    /// Releases the locks of a run that pauses: a bug.
+    fn releases_locks(&self) {
+        let hosts: Vec<usize> = self.fences.borrow().keys().copied().collect();
+        for host in hosts {
+            let mut world = self.world();
+            if let Some((run, id)) = world.holder(host)
+                && run == self.from.run
+            {
+                world.lock(host, self.from, &LockRequest::Release { id, by: None });
+            }
+        }
     }
 
     async fn recall(
@@ -299,7 +430,7 @@ impl Process<'_, '_> {
         intended: Timestamp,
     ) -> Result<Recovered, TransportError> {
         let mut lost = None;
-        for kind in self.life.due(Point::Ask) {
+        for kind in self.life().due(Point::Ask) {
             self.happens(kind);
             lost = Some(kind);
         }
@@ -322,10 +453,10 @@ impl Process<'_, '_> {
         match fault {
             Some(Kind::Ends(fate)) => fate,
             Some(Kind::FailsAlways) => {
-                self.life.always.borrow_mut().insert(key);
+                self.life().always.borrow_mut().insert(key);
                 Fate::Fails
             }
-            _ if self.life.always.borrow().contains(&key) => Fate::Fails,
+            _ if self.life().always.borrow().contains(&key) => Fate::Fails,
             _ => Fate::Well,
         }
     }
@@ -345,7 +476,7 @@ impl Process<'_, '_> {
                 if let Some(Kind::RebootDuring { done }) = fault {
                     self.world().reboot(request.host, done, Duration::from_secs(30));
                 }
-                if self.life.bug == Some(Bug::ResendsAfterCut) {
+                if self.has(Bug::ResendsAfterCut) {
                     let again = AttemptId(format!("{}-again", request.id.0));
                     self.world().arrives(Request { id: again, ..request });
                 }
@@ -365,7 +496,7 @@ impl Process<'_, '_> {
     /// The connection is lost: how that is reported.
     fn lost(&self, host: &Host, why: &str) -> Result<Output, TransportError> {
         let why = format!("the connection was lost, {why}");
-        match self.life.bug {
+        match self.life().bug {
             Some(Bug::CutIsNotSent) => {
                 Err(TransportError::Unreachable { host: host.name.clone(), why })
             }
@@ -377,19 +508,19 @@ impl Process<'_, '_> {
 }
 
 #[async_trait(?Send)]
-impl Journal for Process<'_, '_> {
+impl Journal for Process<'_, '_, '_> {
     async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
-        self.gate.pass().await;
+        self.pass().await;
         let mut after = Pace::Runs;
         let mut fails_after = false;
-        for kind in self.life.due(Point::Commit) {
+        for kind in self.life().due(Point::Commit) {
             self.happens(kind);
             match kind {
                 Kind::CrashBefore => self.halt(Pace::Dead).await,
                 Kind::CrashAfter => after = Pace::Dead,
                 Kind::Freeze { kept: false } => self.halt(Pace::Frozen).await,
                 Kind::Freeze { kept: true } => after = Pace::Frozen,
-                Kind::StoreFails { kept } if self.life.bug != Some(Bug::StoreErrorIgnored) => {
+                Kind::StoreFails { kept } if !self.has(Bug::StoreErrorIgnored) => {
                     fails_after = kept;
                     self.poisoned.set(!kept);
                 }
@@ -400,10 +531,14 @@ impl Journal for Process<'_, '_> {
         if self.poisoned.get() {
             return Err(JournalError("no space left".into()));
         }
-        let stored = self.life.store.borrow_mut().append(records).map_err(JournalError)?;
-        let last = self.life.store.borrow().records.len();
+        let pauses = |record: &Record| matches!(record.event, Event::Run(RunEvent::Paused { .. }));
+        if self.has(Bug::PauseReleasesLocks) && records.iter().any(pauses) {
+            self.releases_locks();
+        }
+        let stored = self.operator.store.borrow_mut().append(records).map_err(JournalError)?;
+        let last = self.operator.store.borrow().records.len();
         for seq in last - stored + 1..=last {
-            self.note(Fact::Commit { seq: seq as u64, epoch: self.epoch });
+            self.note(Fact::Commit { seq: seq as u64, from: self.from });
         }
         if after != Pace::Runs {
             self.halt(after).await;
@@ -434,17 +569,17 @@ impl Reporter for Listener {
 }
 
 #[async_trait(?Send)]
-impl Asker for Process<'_, '_> {
+impl Asker for Process<'_, '_, '_> {
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
-        self.gate.pass().await;
+        self.pass().await;
         // The operator looks first what runs there.
         loop {
             let now = self.world().now;
-            let Some(ends) = self.life.runs_until(task) else { break };
+            let Some(ends) = self.operator.runs_until(task) else { break };
             self.sleep(ends.saturating_sub(now).max(Duration::from_millis(1))).await;
             let _caught_up = self.world();
         }
-        Some((self.life.answer(task, question), Some("looked".into())))
+        Some((self.operator.answer(task, question), Some("looked".into())))
     }
 }
 

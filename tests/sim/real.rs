@@ -19,7 +19,8 @@ use planrun::transport::{AttemptId, Body, Command, Output, Recovered, Transport,
 
 use crate::cases;
 use crate::fault::{Chance, Fate};
-use crate::hosts::{Fact, Progress, Request, Work, World};
+use crate::hosts::{Arrival, Fact, Progress, Request, Sender, Work, World};
+use crate::real_locks;
 use crate::schedules::number;
 
 /// What may be `/bin/sh`.
@@ -27,6 +28,9 @@ const SHELLS: [&str; 5] = ["dash", "bash", "busybox", "ksh", "zsh"];
 
 /// Where the process for a shell works.
 const FOLDER: &str = "PLANRUN_SIM_FOLDER";
+
+/// What names its boot there.
+const BOOT: &str = "PLANRUN_SIM_BOOT";
 
 /// How many attempts a script is about.
 const IDS: usize = 4;
@@ -113,7 +117,17 @@ impl Modelled {
 
     fn request(id: usize, fate: Fate, takes: Duration) -> Request {
         let work = Work::Print("well".to_owned());
-        Request { host: 0, id: AttemptId(id.to_string()), work, takes, timeout: LONG, fate }
+        let from = Sender { run: 0, epoch: 1 };
+        Request {
+            host: 0,
+            from,
+            fence: None,
+            id: AttemptId(id.to_string()),
+            work,
+            takes,
+            timeout: LONG,
+            fate,
+        }
     }
 
     fn does(&mut self, deed: Deed) -> Reply {
@@ -122,7 +136,7 @@ impl Modelled {
             Deed::Send(id, fate) => {
                 self.intended[id].get_or_insert(self.world.now);
                 let request = Self::request(id, fate, Duration::ZERO);
-                if !self.world.arrives(request.clone()) {
+                if self.world.arrives(request.clone()) == Arrival::Taken {
                     return Reply::Repeated;
                 }
                 self.world.advance(self.world.now + Duration::from_secs(3));
@@ -133,8 +147,10 @@ impl Modelled {
             }
             Deed::Leave(id, fate) => {
                 self.intended[id].get_or_insert(self.world.now);
-                let is_new = self.world.arrives(Self::request(id, fate, LONG));
-                if is_new { Reply::Left } else { Reply::Repeated }
+                match self.world.arrives(Self::request(id, fate, LONG)) {
+                    Arrival::Starts => Reply::Left,
+                    _ => Reply::Repeated,
+                }
             }
             Deed::Ask(id) => {
                 let intended = *self.intended[id].get_or_insert(self.world.now);
@@ -270,7 +286,7 @@ impl<'h> Real<'h> {
                     self.kill_runner(&id);
                     processes_of(&id).into_iter().for_each(kill);
                 }
-                self.forget_boot();
+                restart();
                 Reply::Nothing
             }
             Deed::Empty => {
@@ -296,22 +312,6 @@ impl<'h> Real<'h> {
         kill(self.runner(id));
     }
 
-    /// All records are from an earlier boot.
-    fn forget_boot(&self) {
-        for entry in fs::read_dir(self.records()).unwrap().flatten() {
-            // Others are no records, and some of them are pipes.
-            if entry.file_name().as_encoded_bytes().contains(&b'.') {
-                continue;
-            }
-            let text = fs::read_to_string(entry.path()).unwrap();
-            let Some((first, rest)) = text.split_once('\n') else { continue };
-            if let [user, runner, start, _] = first.split(' ').collect::<Vec<_>>()[..] {
-                let first = format!("{user} {runner} {start} earlier\n");
-                fs::write(entry.path(), first + rest).unwrap();
-            }
-        }
-    }
-
     fn effects(&self) -> [usize; IDS] {
         std::array::from_fn(|id| {
             let took = format!("took-{}-", self.name(id));
@@ -323,6 +323,12 @@ impl<'h> Real<'h> {
             texts.map(|text| text.lines().count()).sum()
         })
     }
+}
+
+/// The host is in another boot from now on.
+pub(crate) fn restart() {
+    let boot = format!("{}\n", uuid::Uuid::now_v7());
+    fs::write(std::env::var_os(BOOT).unwrap(), boot).unwrap();
 }
 
 fn sent(reply: Result<Output, TransportError>) -> Reply {
@@ -373,18 +379,23 @@ async fn child_answers_as_the_model_does() {
             assert_eq!(found, expected, "script {seed}, {deed:?} in {:?}", &deeds[..=at]);
         }
         assert_eq!(real.effects(), model.effects(), "script {seed}: {deeds:?}");
+        real_locks::answer_as_the_model_does(&folder, host, seed).await;
     }
 }
 
 /// Starts this test program in a place where `/bin/sh` is another shell.
 #[expect(clippy::disallowed_methods, reason = "a process with a file system of its own")]
 fn with_shell(shell: &str, folder: &Path) -> Process {
-    let mount = "mount --bind \"$1\" \"$(readlink -f /bin/sh)\" && shift && exec \"$@\"";
+    let mount = "mount --bind \"$1\" \"$(readlink -f /bin/sh)\" &&
+        mount --bind \"$2\" /proc/sys/kernel/random/boot_id && shift 2 && exec \"$@\"";
+    let boot = folder.join("boot");
+    fs::write(&boot, "the-first-boot\n").unwrap();
     let mut process = Process::new("unshare");
-    process.args(["--mount", "/bin/sh", "-c", mount, "sh"]).arg(Path::new("/usr/bin").join(shell));
+    process.args(["--mount", "/bin/sh", "-c", mount, "sh"]);
+    process.arg(Path::new("/usr/bin").join(shell)).arg(&boot);
     process.arg(std::env::current_exe().unwrap());
     process.args(["--exact", "--ignored", "--nocapture", "real::child_answers_as_the_model_does"]);
-    process.env(FOLDER, folder).env("XDG_STATE_HOME", folder);
+    process.env(FOLDER, folder).env(BOOT, &boot).env("XDG_STATE_HOME", folder);
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     process
 }

@@ -73,7 +73,7 @@ fn no_schedule_of_faults_breaks_a_promise() {
     let found = Mutex::new(Vec::new());
     let spent = each(&seeds, |seed, case, schedule| {
         let lived = live(case, schedule, None);
-        processes.fetch_add(lived.processes.into(), Ordering::Relaxed);
+        processes.fetch_add(lived.processes() as u64, Ordering::Relaxed);
         if let Some(broken) = &lived.broken {
             found.lock().unwrap().push((seed, case.name.clone(), broken.clone()));
         }
