@@ -76,7 +76,7 @@ pub(crate) struct Request {
 }
 
 /// What happened, to be compared with what was stored.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fact {
     /// A process starts.
     Process { from: Sender },
@@ -99,7 +99,7 @@ pub(crate) enum Fact {
     /// It takes effect.
     Took { host: usize, id: AttemptId, key: String, value: String },
     /// It is over; `None` if nobody can know how.
-    Over { host: usize, id: AttemptId, exit: Option<String> },
+    Over { host: usize, id: AttemptId, exit: Option<Exit> },
     /// A fault.
     Fault(String),
 }
@@ -144,6 +144,8 @@ struct Lock {
 
 pub(crate) struct Machine {
     pub(crate) name: HostName,
+    /// Its host key.
+    key: String,
     values: BTreeMap<String, String>,
     memory: HashMap<AttemptId, Entry>,
     memory_since: Option<Duration>,
@@ -194,6 +196,7 @@ impl World {
     ) -> Self {
         let values = |key: &&str| ((*key).to_owned(), initial(key).to_owned());
         let machine = |name| Machine {
+            key: format!("key of {name}"),
             name,
             values: keys.iter().map(values).collect(),
             memory: HashMap::new(),
@@ -215,10 +218,9 @@ impl World {
     }
 
     /// Returns the host key that a host shows.
-    pub(crate) fn key(&self, host: usize) -> String {
+    pub(crate) fn key(&self, host: usize) -> &str {
         let machine = &self.machines[host];
-        let of = if machine.other_key > 0 { "another machine" } else { machine.name.as_str() };
-        format!("key of {of}")
+        if machine.other_key > 0 { "key of another machine" } else { &machine.key }
     }
 
     pub(crate) fn note(&mut self, fact: Fact) {
@@ -372,8 +374,8 @@ impl World {
         if took {
             self.takes_effect(request);
         }
-        let shown = recorded.then(|| format!("{exit:?}"));
-        self.note(Fact::Over { host: request.host, id: request.id.clone(), exit: shown });
+        let known = recorded.then(|| exit.clone());
+        self.note(Fact::Over { host: request.host, id: request.id.clone(), exit: known });
         let stdout = match &request.work {
             Work::Print(text) if exit == Exit::Code(0) => format!("{text}\n"),
             _ => String::new(),

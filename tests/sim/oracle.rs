@@ -12,7 +12,7 @@ use planrun::event::{
     TaskId, TaskStatus,
 };
 use planrun::inventory::HostName;
-use planrun::transport::AttemptId;
+use planrun::transport::{AttemptId, Exit};
 
 use crate::cases::Case;
 use crate::fault::{Fate, Kind};
@@ -32,7 +32,7 @@ struct Attempt {
     took: bool,
     work: Option<Work>,
     /// How it ended, if a host knows it.
-    exit: Option<String>,
+    exit: Option<Exit>,
     /// It may be running by what is stored.
     is_open: bool,
     /// The operator said that it did nothing.
@@ -443,7 +443,7 @@ impl<'l> Book<'l> {
         };
         match outcome {
             Outcome::Ended { exit, .. } => {
-                if attempt.exit.as_deref() != Some(&format!("{exit:?}")) {
+                if attempt.exit.as_ref() != Some(exit) {
                     let found = &attempt.exit;
                     return broken(format!("P9: {task} ended with {exit:?}, in fact {found:?}"));
                 }
@@ -487,10 +487,14 @@ impl<'l> Book<'l> {
             )
         };
         let last = self.hosts[&task.host].tasks[&task.step].attempts.last();
-        let exit = last.and_then(|id| self.attempts[id].exit.as_deref());
+        let exit = last.and_then(|id| self.attempts[id].exit.as_ref());
         match exit {
-            Some(exit) if !exit.starts_with("Signal") && !self.life.schedule.has(may_be_mute) => {
-                broken(format!("Q: the operator is asked about {task}, and its host knows {exit}"))
+            Some(exit @ (Exit::Code(_) | Exit::TimedOut))
+                if !self.life.schedule.has(may_be_mute) =>
+            {
+                broken(format!(
+                    "Q: the operator is asked about {task}, and its host knows {exit:?}"
+                ))
             }
             _ => Ok(()),
         }

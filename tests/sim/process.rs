@@ -187,16 +187,24 @@ impl<'o, 'l, 'c> Process<'o, 'l, 'c> {
                 return Err(TransportError::Unreachable { host: name, why: "it is away".into() });
             }
         }
-        let key = self.world().key(at);
+        let world = self.world();
+        let key = world.key(at);
         // The operator has put the key of each host where it is expected, and believes what a run expects.
-        let expected = match self.held.borrow().get(&name) {
-            Some(held) => *held == key,
-            None => self.world().machines[at].other_key == 0 || self.operator.knows_key(&name),
+        let (expected, is_known) = match self.held.borrow().get(&host.name) {
+            Some(held) => (*held == *key, true),
+            None => {
+                (world.machines[at].other_key == 0 || self.operator.knows_key(&host.name), false)
+            }
         };
         if !expected && !self.has(Bug::KeyIgnored) {
-            return Err(TransportError::HostKey { host: name, why: "another key".into() });
+            return Err(TransportError::HostKey {
+                host: host.name.clone(),
+                why: "another key".into(),
+            });
         }
-        self.held.borrow_mut().entry(name).or_insert(key);
+        if !is_known {
+            self.held.borrow_mut().insert(host.name.clone(), key.to_owned());
+        }
         Ok(at)
     }
 

@@ -1,5 +1,7 @@
 //! The store: what survives a crash. It accepts events of the newest process only, and in order.
 
+use std::cell::RefCell;
+
 use planrun::event::{Event, Record};
 use planrun::history::RunState;
 
@@ -11,6 +13,8 @@ pub(crate) struct Store {
     /// Events that were reported as stored, and are not yet.
     unsynced: Vec<Record>,
     pub(crate) epoch: u64,
+    /// The state of the run by the events that were read so far.
+    read: RefCell<RunState>,
     bug: Option<Bug>,
 }
 
@@ -62,7 +66,15 @@ impl Store {
             past.change(&mut records);
             return RunState::of(&records);
         }
-        RunState::of(&self.records)
+        let mut read = self.read.borrow_mut();
+        let before = usize::try_from(read.seq).unwrap();
+        for (number, record) in self.records.iter().enumerate().skip(before) {
+            if record.seq != number as u64 + 1 {
+                return Err(format!("event {} is stored as {}", record.seq, number + 1));
+            }
+            read.apply(record)?;
+        }
+        Ok(read.clone())
     }
 
     pub(crate) fn event(&self, seq: u64) -> &Event {
