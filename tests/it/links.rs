@@ -1,6 +1,7 @@
 //! Connections that are bad: reset after any byte, slow, silent, or a black hole in one direction. Whatever
 //! they do, an effect takes effect once, or nothing was sent and the run says so.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -87,9 +88,11 @@ fn apply(server: &Server, manner: Manner, timeout: u32) -> (Planrun, Ended) {
     let mut plan =
         "version: 1\nname: links\nhosts: all\ndefaults: {timeout: 200s}\nsteps:\n".to_owned();
     for step in ["a", "b", "c"] {
-        plan += &format!(
-            "  - {{id: {step}, shell: 'sleep 0.1; echo {step} >> {file}', on_unknown: ask, rollback: {{none: a line}}}}\n"
-        );
+        writeln!(
+            plan,
+            "  - {{id: {step}, shell: 'sleep 0.1; echo {step} >> {file}', on_unknown: ask, rollback: {{none: a line}}}}"
+        )
+        .unwrap();
     }
     let plan = planrun.file("plan.yaml", plan);
     let (address, own) = server.address();

@@ -51,7 +51,7 @@ pub(crate) struct Fence {
 }
 
 /// What becomes of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     Starts,
     /// Its id is taken.

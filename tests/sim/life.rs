@@ -220,7 +220,7 @@ impl Life<'_> {
                 return;
             }
             self.unlock(operator.run);
-            self.pass(Duration::from_secs(60)).await;
+            self.pass(Duration::from_mins(1)).await;
         }
     }
 

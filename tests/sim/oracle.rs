@@ -570,11 +570,9 @@ impl<'l> Book<'l> {
             _ => {}
         }
         if let TaskStatus::Changed | TaskStatus::Unchanged = status {
-            for attempt in &all {
-                // What `done_when` has decided may still run: the host waits for it at its end.
-                if attempt.is_running && !effect.has_done_when {
-                    return broken(format!("P9: {task} is {status:?}, and an attempt is running"));
-                }
+            // What `done_when` has decided may still run: the host waits for it at its end.
+            if !effect.has_done_when && all.iter().any(|attempt| attempt.is_running) {
+                return broken(format!("P9: {task} is {status:?}, and an attempt is running"));
             }
             // What was wanted is so.
             if effect.is_placed

@@ -234,6 +234,23 @@ impl<'o, 'l, 'c> Process<'o, 'l, 'c> {
     }
 }
 
+/// Why a request starts nothing.
+fn refused(arrival: Arrival, host: &Host) -> Result<(), TransportError> {
+    let host = host.name.clone();
+    Err(match arrival {
+        Arrival::Starts => return Ok(()),
+        Arrival::Taken => TransportError::Repeated { host, why: "its id is taken".into() },
+        Arrival::Restarted => {
+            let why = "it was restarted, and has lost its lock".into();
+            TransportError::Unreachable { host, why }
+        }
+        Arrival::LockLost => {
+            let why = "is no longer locked for this run".into();
+            TransportError::Locked { host, why }
+        }
+    })
+}
+
 fn cut(host: &Host, why: &str) -> TransportError {
     TransportError::Cut { host: host.name.clone(), why: why.to_owned() }
 }
@@ -348,22 +365,7 @@ impl Process<'_, '_, '_> {
             self.world().deliver(request.clone(), Duration::from_secs(after.into()));
         }
         let arrival = self.world().arrives(request.clone());
-        let host_name = name();
-        match arrival {
-            Arrival::Starts => {}
-            Arrival::Taken => {
-                let why = "its id is taken".into();
-                return Err(TransportError::Repeated { host: host_name, why });
-            }
-            Arrival::Restarted => {
-                let why = "it was restarted, and has lost its lock".into();
-                return Err(TransportError::Unreachable { host: host_name, why });
-            }
-            Arrival::LockLost => {
-                let why = "is no longer locked for this run".into();
-                return Err(TransportError::Locked { host: host_name, why });
-            }
-        }
+        refused(arrival, host)?;
         self.outcome(fault, host, command, request, since).await
     }
 

@@ -139,7 +139,7 @@ impl Modelled {
             id: AttemptId(self.sent.to_string()),
             work: Work::Print("well".into()),
             takes: Duration::ZERO,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             fate: Fate::Well,
         });
         match arrival {
