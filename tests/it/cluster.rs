@@ -4,6 +4,7 @@
 //! `tests/cluster/README.md`. A [`Cluster`] starts in a second, next to others, and is removed when it is
 //! dropped or when the test is killed. Each host's own log of commands shows what was sent.
 
+mod bastion;
 mod cuts;
 mod faults;
 mod input;

@@ -3,6 +3,7 @@
 //! the records of attempts on the host.
 
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -50,10 +51,15 @@ impl Server {
 
     /// Starts it again with another host key; its connections end.
     pub(crate) fn shows(&mut self, key: &str) {
+        self.shows_with(key, "");
+    }
+
+    /// The same, with these lines first in its configuration: the first value of each keyword counts.
+    pub(crate) fn shows_with(&mut self, key: &str, more: &str) {
         self.stop();
         let at = self.folder.path().display();
         let configuration = format!(
-            "Port {}\nListenAddress {ADDRESS}\nHostKey {at}/{key}\nAuthorizedKeysFile {at}/user.pub\n\
+            "{more}\nPort {}\nListenAddress {ADDRESS}\nHostKey {at}/{key}\nAuthorizedKeysFile {at}/user.pub\n\
              PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
              MaxStartups 200\nSetEnv XDG_STATE_HOME={at}/state HOME={at}\n",
@@ -137,7 +143,7 @@ impl Server {
         self.folder.path().join(name)
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
@@ -146,13 +152,13 @@ impl Server {
     }
 
     /// Runs `ssh-keygen` on a file.
-    pub(super) fn keygen_with(&self, words: &[&str], name: &str) {
+    pub(crate) fn keygen_with(&self, words: &[&str], name: &str) {
         let made = program("ssh-keygen").args(words).arg(self.path(name)).status();
         assert!(made.unwrap().success());
     }
 
     /// Counts what its log says.
-    pub(super) fn logged(&self, words: &str) -> usize {
+    pub(crate) fn logged(&self, words: &str) -> usize {
         self.read("log").matches(words).count()
     }
 
@@ -190,34 +196,61 @@ impl Drop for Server {
 }
 
 /// An agent.
-pub(super) struct Agent {
-    pub(super) socket: String,
+pub(crate) struct Agent {
+    pub(crate) socket: String,
+    folder: PathBuf,
     process: Child,
 }
 
 impl Agent {
     /// Starts an agent with these keys.
-    pub(super) fn start(folder: &Server, keys: &[String]) -> Self {
-        let socket = folder.path("agent").to_str().unwrap().to_owned();
+    pub(crate) fn start(folder: &Server, keys: &[String]) -> Self {
+        let folder = folder.path("");
+        let socket = folder.join("agent").to_str().unwrap().to_owned();
         let process = program("ssh-agent")
-            .args(["-D", "-a", &socket])
+            .args(["-d", "-a", &socket])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.join("agent.log")).unwrap())
             .spawn()
             .unwrap();
         while !Path::new(&socket).exists() {
             thread::sleep(Duration::from_millis(20));
         }
+        let agent = Self { socket, folder, process };
         for key in keys {
-            let added = program("ssh-add")
-                .arg("-q")
-                .arg(folder.path(key))
-                .env("SSH_AUTH_SOCK", &socket)
-                .stderr(Stdio::null())
-                .status();
-            assert!(added.unwrap().success());
+            agent.add(key, "");
         }
-        Self { socket, process }
+        agent
+    }
+
+    /// Adds a key, which may have a passphrase, and its certificate.
+    pub(crate) fn add(&self, key: &str, passphrase: &str) {
+        let ask = self.folder.join("askpass");
+        fs::write(&ask, format!("#!/bin/sh\necho '{passphrase}'\n")).unwrap();
+        fs::set_permissions(&ask, fs::Permissions::from_mode(0o700)).unwrap();
+        let added = program("ssh-add")
+            .arg("-q")
+            .arg(self.folder.join(key))
+            .env("SSH_AUTH_SOCK", &self.socket)
+            .envs([("SSH_ASKPASS", ask.as_os_str()), ("SSH_ASKPASS_REQUIRE", "force".as_ref())])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(added.unwrap().success());
+    }
+
+    /// Removes all keys.
+    pub(crate) fn clear(&self) {
+        let mut clear = program("ssh-add");
+        clear.args(["-q", "-D"]).env("SSH_AUTH_SOCK", &self.socket).stderr(Stdio::null());
+        assert!(clear.status().unwrap().success());
+    }
+
+    /// Returns how often it was asked for a signature: message 13 of its protocol.
+    pub(crate) fn signed(&self) -> usize {
+        let log = fs::read_to_string(self.folder.join("agent.log")).unwrap();
+        log.lines().filter(|line| line.ends_with(" type 13")).count()
     }
 }
 
