@@ -77,6 +77,9 @@ pr_attempt() {
     [ "$pr_inner$pr_input" != 00 ] || : >"$pr_new.in"
     pr_claim "$pr_user"
     pr_prune
+    # Here, not by the processes that keep the streams: the command may end before these run, and without the files
+    # its output would count as removed. A result waits until both have a content.
+    true >"$pr_at.out.more" >"$pr_at.err.more" || pr_refuse "no-record $pr_records"
     pr_keep 6 "$pr_at.out" &
     pr_keep 8 "$pr_at.err" &
     exec >&7 2>&9 6<&- 7>&- 8<&- 9>&-

@@ -308,6 +308,19 @@ async fn a_record_that_was_removed_for_its_age_does_not_make_an_attempt_absent()
     assert_eq!(found, Ok(Recovered::Unknown));
 }
 
+/// Without it, the output of a command that ends at once would count as removed.
+#[tokio::test]
+async fn the_place_of_its_output_is_made_before_a_command_starts() {
+    let Some(server) = Server::start_on("places", "", &accounts()) else {
+        return;
+    };
+    let records = server.path("homes/plain/.local/state/planrun/attempts");
+    let id = id("places");
+    let effect = script(&format!("cd '{}'; ls {}.*.more | wc -l", records.display(), id.0));
+    let output = transport().attempt(&server.host_as("plain"), &id, &effect).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "2");
+}
+
 #[tokio::test]
 async fn an_attempt_that_was_asked_for_first_never_starts() {
     let Some(server) = Server::start("given_up_first", "") else {
