@@ -6,7 +6,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `ready` | the session waits for requests |
-//! | `damaged`, `no-record D`, `taken`, `given-up`, `no-dir` | why the command is not started |
+//! | `damaged`, `no-record D`, `taken`, `given-up`, `no-dir`, `no-user` | why the command is not started |
 //! | `go` | the command starts; what follows is its output |
 //! | `end N`, `end timeout` | how it ended |
 //! | `left` | its time was up, and it may still be running |
@@ -295,13 +295,18 @@ impl Answer {
         if let (Some(line), Some(fence)) = (&self.lock, &wire.fence) {
             return Err(fence.lost(host, line));
         }
-        if self.output.no_dir {
+        let missing = self.output.missing.as_deref();
+        if missing == Some("no-dir") {
             let dir = quote::readable(command.dir.as_deref().unwrap_or_default());
             let why = format!("cannot enter the directory {dir}: {said}");
             return Err(TransportError::Impossible { host, why });
         }
         let denied = |user: &str| {
-            let why = refused_user(user, &said, wire.method, wire.has_password);
+            let why = if missing == Some("no-user") {
+                format!("the user {} does not exist on it", quote::readable(user))
+            } else {
+                refused_user(user, &said, wire.method, wire.has_password)
+            };
             TransportError::Denied { host: host.clone(), why }
         };
         if self.output.left {

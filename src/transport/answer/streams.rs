@@ -12,7 +12,8 @@ const KEPT_NOISE: usize = 4 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     pub(super) begun: bool,
-    pub(super) no_dir: bool,
+    /// What the command needs and does not find: `no-dir`, `no-user`.
+    pub(super) missing: Option<String>,
     pub(super) end: Option<Exit>,
     pub(super) left: bool,
     pub(super) noise: Vec<u8>,
@@ -46,7 +47,7 @@ impl Streams {
     pub(super) fn line(&mut self, word: &str, rest: &str) -> bool {
         match word {
             "go" => self.begun = true,
-            "no-dir" => self.no_dir = true,
+            "no-dir" | "no-user" => self.missing = Some(word.to_owned()),
             "end" => self.end = exit_of(rest),
             "left" => self.left = true,
             _ => return false,

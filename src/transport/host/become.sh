@@ -9,6 +9,10 @@
 pr_as() {
     pr_to=$1
     shift
+    if command -v id >/dev/null 2>&1 && ! id -u "$pr_to" >/dev/null 2>&1; then
+        pr_say no-user
+        exit 1
+    fi
     case $pr_method in
     doas) exec doas -n -u "$pr_to" /bin/sh "$@" ;;
     su)
