@@ -15,7 +15,7 @@ use crate::cli::chosen::Chosen;
 use crate::cli::prompter::Prompter;
 use crate::cli::{Context, Exit, Fault, runtime};
 use crate::inventory::{Host, HostName};
-use crate::report::text::{count, pad, printable, width};
+use crate::report::text::{columns, count, printable};
 use crate::transport::hosts::at_a_time;
 use crate::transport::passwords::Passwords;
 use crate::transport::ssh::{Scanned, Shown, SshOptions, SshTransport, Trust};
@@ -50,7 +50,7 @@ struct Trusting {
     #[command(flatten)]
     chosen: Chosen,
     /// Add only keys with this fingerprint, without asking; repeat it for more
-    #[arg(long, value_name = "SHA256:...")]
+    #[arg(long, value_name = "SHA256:...", value_parser = fingerprint)]
     expect: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             match scan {
                 Err(error) => failures.push(error),
                 Ok(scan) => {
-                    if !scan.is_host {
+                    if scan.host.is_none() {
                         waiting.insert(host.name.clone());
                     }
                     let key = |one: &Scanned| (one.name.clone(), one.file.clone());
@@ -95,14 +95,20 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     Ok(if is_refused { Exit(77) } else { Exit::of_hosts(failures.iter()) })
 }
 
+fn fingerprint(text: &str) -> Result<String, String> {
+    let is_whole = text.strip_prefix("SHA256:").is_some_and(|hash| hash.len() == 43);
+    is_whole.then(|| text.to_owned()).ok_or_else(|| {
+        "expected SHA256: and 43 characters, as `ssh-keygen -l` prints them without `-E`".to_owned()
+    })
+}
+
 /// Shows keys, asks, and writes them. Returns false if the operator declined, or a key is not what it should be.
 fn trusts(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<bool, Fault> {
-    let column = shown.iter().map(|one| width(&printable(&one.name))).max().unwrap_or_default();
     let mut refused = false;
-    let mut new = Vec::new();
+    let (mut new, mut table) = (Vec::new(), Vec::new());
     for one in shown {
-        for (number, key) in one.keys.iter().enumerate() {
-            let name = if number == 0 { printable(&one.name) } else { String::new() };
+        let mut titles = [one.host.as_ref().map_or("jump host", HostName::as_str), &one.name];
+        for key in &one.keys {
             let mut is_expected = args.expect.is_empty();
             is_expected |= args.expect.iter().any(|want| key.fingerprint.ends_with(want.as_str()));
             let state = match &key.state {
@@ -116,17 +122,14 @@ fn trusts(shown: &[Scanned], args: &Trusting, context: &Context) -> Result<bool,
             if key.state == Trust::New && is_expected {
                 new.push((one, key));
             }
-            context.print(&format!(
-                "{}  {}  {}\n",
-                pad(&name, column),
-                key.fingerprint,
-                printable(&state)
-            ));
+            let [host, name] = std::mem::take(&mut titles);
+            table.push([host, name, &key.fingerprint, &state].map(printable));
         }
         let is_known = |key: &Shown| key.state == Trust::Known;
         let is_new = new.iter().any(|(other, _)| std::ptr::eq(*other, one));
         refused |= !is_new && !one.keys.iter().any(is_known);
     }
+    context.print(&columns(&table, |_| true));
     if refused {
         context.say(
             "nothing was added: a key is not what was expected. Either a host was reinstalled, or \

@@ -55,18 +55,18 @@ pub(super) struct Args {
     format: RunFormat,
 }
 
-/// What a host answered.
-#[derive(Default)]
+/// What a host answered, as `--format json` prints it.
+#[derive(Default, serde::Serialize)]
 struct Answer {
-    login: String,
+    user: String,
     r#become: Option<String>,
     system: String,
     /// By how many seconds its clock is ahead.
-    skew: Option<i64>,
+    clock_skew: Option<i64>,
+    /// The free space for records.
+    free_kib: Option<u64>,
     /// How long the probe took.
-    took: Duration,
-    /// The free space for records, in KiB.
-    free: Option<u64>,
+    milliseconds: u64,
     tools: Vec<String>,
 }
 
@@ -119,17 +119,18 @@ async fn ask(
     let output = transport.look(host, &command).await?;
     let (took, after) =
         (Clock::Real.monotonic().saturating_sub(start), Clock::Real.now().as_second());
-    let mut answer = Answer { r#become: user, took, ..Answer::default() };
+    let milliseconds = took.as_millis().try_into().unwrap_or(u64::MAX);
+    let mut answer = Answer { r#become: user, milliseconds, ..Answer::default() };
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
             // Between sending and receiving, the host read its clock.
             ("time", time) => {
                 let time = time.parse::<i64>().ok();
-                answer.skew = time.map(|time| time - time.clamp(before, after));
+                answer.clock_skew = time.map(|time| time - time.clamp(before, after));
             }
-            ("user", user) => user.clone_into(&mut answer.login),
+            ("user", user) => user.clone_into(&mut answer.user),
             ("system", system) => system.clone_into(&mut answer.system),
-            ("free", free) => answer.free = free.parse().ok(),
+            ("free", free) => answer.free_kib = free.parse().ok(),
             ("no-record", _) => return Err(refused(host.name.clone(), line)),
             ("has", tool) => answer.tools.push(tool.to_owned()),
             _ => {}
@@ -142,11 +143,11 @@ impl Answer {
     /// Returns what may become a problem.
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        if let Some(skew) = self.skew.filter(|skew| skew.abs() >= SKEW) {
+        if let Some(skew) = self.clock_skew.filter(|skew| skew.abs() >= SKEW) {
             let way = if skew > 0 { "ahead" } else { "behind" };
             remarks.push(format!("its clock is {} s {way}", skew.abs()));
         }
-        if let Some(free) = self.free.filter(|free| *free < LITTLE) {
+        if let Some(free) = self.free_kib.filter(|free| *free < LITTLE) {
             remarks.push(format!("only {free} KiB are free for records"));
         }
         for (tool, why) in [
@@ -171,12 +172,11 @@ fn human(rows: &[(&Host, &Result<Answer, TransportError>)], context: &Context) -
         match answer {
             Ok(answer) => {
                 let free =
-                    answer.free.map_or("?".to_owned(), |free| format!("{} MiB", free / 1024));
+                    answer.free_kib.map_or("?".to_owned(), |free| format!("{} MiB", free / 1024));
                 let to = answer.r#become.clone().unwrap_or_else(|| "-".to_owned());
-                let took = answer.took.as_millis().to_string();
-                table.push(
-                    [&*name, &answer.login, &to, &answer.system, &free, &took].map(printable),
-                );
+                let took = answer.milliseconds.to_string();
+                table
+                    .push([&*name, &answer.user, &to, &answer.system, &free, &took].map(printable));
                 below.extend(answer.remarks().into_iter().map(|text| format!("{name}: {text}")));
             }
             Err(error) => {
@@ -199,17 +199,11 @@ fn human(rows: &[(&Host, &Result<Answer, TransportError>)], context: &Context) -
 fn data(host: &Host, answer: &Result<Answer, TransportError>) -> Value {
     let name = host.name.as_str();
     match answer {
-        Ok(answer) => json!({
-            "host": name,
-            "user": answer.login,
-            "become": answer.r#become,
-            "system": answer.system,
-            "clock_skew": answer.skew,
-            "free_kib": answer.free,
-            "milliseconds": u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
-            "tools": answer.tools,
-            "remarks": answer.remarks(),
-        }),
+        Ok(answer) => {
+            let mut data = json!(answer);
+            (data["host"], data["remarks"]) = (json!(name), json!(answer.remarks()));
+            data
+        }
         Err(error) => {
             let kind = match error {
                 TransportError::Unreachable { .. } | TransportError::Cut { .. } => "unreachable",

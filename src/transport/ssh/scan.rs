@@ -14,15 +14,15 @@ use super::failure::Failure;
 use super::host_key;
 use super::known_hosts::Listed;
 use super::settings::{Settings, Way};
-use crate::inventory::{Connection, Host, Link};
+use crate::inventory::{Connection, Host, HostName, Link};
 use crate::transport::TransportError;
 
 /// A host, or a jump host before it, and the keys that it shows.
 pub struct Scanned {
     /// Its name in the files of known hosts.
     pub name: String,
-    /// Whether it is the host itself.
-    pub is_host: bool,
+    /// The host, if it is not a jump host before it.
+    pub host: Option<HostName>,
     /// The file that its keys belong in: the first one of the user.
     pub file: Option<PathBuf>,
     pub keys: Vec<Shown>,
@@ -63,13 +63,11 @@ impl SshTransport {
         let settings = settings.map_err(failed)?;
         self.routes.check(&settings).await.map_err(failed)?;
         let found = Box::pin(self.first_unknown(&settings, 0)).await.map_err(failed)?;
-        let (mut settings, is_host) = match found {
-            Some(jump) => (jump, false),
-            None => (settings, true),
-        };
+        let own = found.is_none().then(|| host.name.clone());
+        let mut settings = found.unwrap_or(settings);
         // The first key makes the file.
         settings.is_known_hosts_named = false;
-        self.keys(settings, is_host).await.map_err(failed)
+        self.keys(settings, own).await.map_err(failed)
     }
 
     /// Returns the first host on the way that is not known.
@@ -96,7 +94,7 @@ impl SshTransport {
         Ok(None)
     }
 
-    async fn keys(&self, settings: Settings, is_host: bool) -> Result<Scanned, Failure> {
+    async fn keys(&self, settings: Settings, host: Option<HostName>) -> Result<Scanned, Failure> {
         let known = host_key::known(&settings).await.map_err(Failure::Here)?;
         let via = match &settings.way {
             Way::Jump(hops) => Some(self.routes.jump(hops, 1).await?),
@@ -127,7 +125,7 @@ impl SshTransport {
         }
         let (name, port) = settings.known_as();
         let name = if port == 22 { name.to_owned() } else { format!("[{name}]:{port}") };
-        Ok(Scanned { name, is_host, file: settings.own_known_hosts.clone(), keys })
+        Ok(Scanned { name, host, file: settings.own_known_hosts.clone(), keys })
     }
 }
 

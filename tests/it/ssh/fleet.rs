@@ -40,7 +40,7 @@ fn ping_shows_what_each_host_can_do_and_exits_as_a_run_would() {
     let refused = planrun.run(&["ping", "-i", &strange, "-i", &inventory]);
     refused.exits(77).says("web2 fails host key verification: its host key is unknown");
     let refused = planrun.run(&["ping", "web1", "-i", &inventory, "--become", "no-such-user"]);
-    refused.exits(77).says("web1 refused: `sudo -n -u no-such-user");
+    refused.exits(77).says("web1 refused: the user no-such-user does not exist on it");
     planrun.run(&["ping", "web9", "-i", &inventory]).exits(2);
     planrun.run(&["ping", "-i", &inventory, "--jobs", "0"]).exits(2);
     // Where no records can be kept, a run would send nothing.
@@ -75,10 +75,15 @@ fn keys_are_trusted_by_their_fingerprints_or_by_the_operator_and_never_replaced(
 
     // Without a terminal nothing is trusted by itself.
     let shown = planrun.run(&["hosts", "trust", "-i", &inventory]);
-    shown.exits(2).says(&format!("[{address}]:{port}  ssh-ed25519 {one}  new"));
+    shown.exits(2).says(&format!("web1  [{address}]:{port}  ssh-ed25519 {one}  new"));
     shown.says("pass the expected fingerprints by `--expect`");
     let wrong = planrun.run(&["hosts", "trust", "-i", &inventory, "--expect", &two]);
     wrong.exits(77).says("not expected").says("nothing was added");
+    // Nothing that is not a whole fingerprint is compared with one.
+    for part in ["", "MD5:e6:b8", "SHA256:", &one[..20], "6"] {
+        let refused = planrun.run(&["hosts", "trust", "-i", &inventory, "--expect", part]);
+        refused.exits(2).says("expected SHA256: and 43 characters");
+    }
     assert!(!known.exists());
 
     planrun
