@@ -95,11 +95,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     Ok(if is_refused { Exit(77) } else { Exit::of_hosts(failures.iter()) })
 }
 
-fn fingerprint(text: &str) -> Result<String, String> {
+fn fingerprint(text: &str) -> Result<String, &'static str> {
+    const WHY: &str = "expected SHA256: and 43 characters, as `ssh-keygen -l` prints them";
     let is_whole = text.strip_prefix("SHA256:").is_some_and(|hash| hash.len() == 43);
-    is_whole.then(|| text.to_owned()).ok_or_else(|| {
-        "expected SHA256: and 43 characters, as `ssh-keygen -l` prints them without `-E`".to_owned()
-    })
+    is_whole.then(|| text.to_owned()).ok_or(WHY)
 }
 
 /// Shows keys, asks, and writes them. Returns false if the operator declined, or a key is not what it should be.

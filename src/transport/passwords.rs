@@ -4,6 +4,7 @@
 //! time of this process: a resume asks again. A wrong answer is not corrected here: what needed it fails
 //! and says so, because servers count refused passwords.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -28,6 +29,8 @@ pub struct Passwords {
     operator: Option<Rc<dyn Ask>>,
     /// What was asked, with its answer. Locked while the operator answers: one question at a time.
     answers: Mutex<HashMap<String, Option<Secret>>>,
+    /// Whether a password was accepted; locked during its first try.
+    verdicts: RefCell<HashMap<String, Rc<Mutex<Option<bool>>>>>,
 }
 
 impl Passwords {
@@ -45,14 +48,44 @@ impl Passwords {
                 Ok(text) if !text.is_empty() => Ok(Secret::text(text)),
                 _ => Err(format!("the environment variable {name} has no password")),
             },
-            SecretFrom::File(path) => match files::read(Path::new(path)).await {
-                Ok(text) => match text.lines().next().filter(|line| !line.is_empty()) {
-                    Some(line) => Ok(Secret::text(line)),
-                    None => Err(format!("the password file {path} is empty")),
-                },
-                Err(error) => Err(format!("cannot read the password file {path}: {error}")),
-            },
+            SecretFrom::File(path) => {
+                let text = files::read_secret(Path::new(path), "").await;
+                let text =
+                    text.map_err(|error| format!("cannot read the password file {path}: {error}"))?;
+                let line = text.lines().next().filter(|line| !line.is_empty());
+                line.map(Secret::text).ok_or_else(|| format!("the password file {path} is empty"))
+            }
         }
+    }
+
+    /// Tries a password: at one host first, then at all others. One that was refused at first is not tried
+    /// again, because servers lock accounts. `tried` returns whether it was accepted, if that is known.
+    pub(super) async fn once<T>(
+        &self,
+        from: &SecretFrom,
+        whom: &str,
+        prompt: &str,
+        tried: impl Future<Output = (T, Option<bool>)>,
+    ) -> Result<T, String> {
+        let name = match from {
+            SecretFrom::Ask => prompt.to_owned(),
+            _ => format!("{from:?} for {whom}"),
+        };
+        let verdict = Rc::clone(self.verdicts.borrow_mut().entry(name).or_default());
+        let first = verdict.lock().await;
+        if *first == Some(false) {
+            return Err(
+                "the same password was refused before in this run, and is not tried again: \
+                servers lock accounts"
+                    .to_owned(),
+            );
+        }
+        let first = first.is_none().then_some(first);
+        let (result, is_good) = tried.await;
+        if let Some(mut first) = first {
+            *first = is_good;
+        }
+        Ok(result)
     }
 
     /// Asks the operator, once for each question.

@@ -256,15 +256,12 @@ impl SshTransport {
     /// Returns how the commands of a session become another user.
     async fn privilege(&self, host: &Host) -> Result<Privilege, TransportError> {
         let Host { name, link, .. } = host;
-        let password = match &link.become_password {
-            None => None,
-            Some(from) => {
-                let question = format!("Password of {name} for {}", link.become_method.name());
-                let password = self.routes.passwords.get(from, &question).await;
-                Some(password.map_err(|why| Failure::Here(why).of(name))?)
-            }
-        };
-        Ok(Privilege { method: link.become_method, password })
+        let mut privilege = Privilege { method: link.become_method, password: None };
+        if let Some(from) = &link.become_password {
+            let password = self.routes.passwords.get(from, &question(host)).await;
+            privilege.password = Some(password.map_err(|why| Failure::Here(why).of(name))?);
+        }
+        Ok(privilege)
     }
 
     /// Finds an idle session, or starts a new one. Nothing has been sent yet, so a dead connection is
@@ -375,6 +372,11 @@ impl Drop for Working<'_> {
     }
 }
 
+/// Returns the question for the password with which a host lets become another user.
+fn question(host: &Host) -> String {
+    format!("Password of {} for {}", host.name, host.link.become_method.name())
+}
+
 fn closed(host: &HostName) -> TransportError {
     Failure::Network("the connection was lost before the command was sent".to_owned()).of(host)
 }
@@ -399,7 +401,24 @@ impl Transport for SshTransport {
                 let settings = settings.map_err(|failure| failure.of(&host.name))?;
                 let (user, grace) = (settings.user.as_deref(), self.options.grace);
                 let login = Login { user, grace, fences: &self.fences };
-                login.handle(host, request, async |wire| self.serve(host, &node, wire).await).await
+                let serve = async |wire: &Wire| self.serve(host, &node, wire).await;
+                let handled = login.handle(host, request, serve);
+                let (Some(from), Request::LogIn(Some(_))) = (&host.link.become_password, request)
+                else {
+                    return handled.await;
+                };
+                // Others wait for the first try of a password: it must not include a connection.
+                self.prepare(host, &node).await?;
+                let tried = async {
+                    let reply = handled.await;
+                    let is_refused = matches!(reply, Err(TransportError::Denied { .. }));
+                    let is_good = (reply.is_ok() || is_refused).then_some(!is_refused);
+                    (reply, is_good)
+                };
+                let whom = format!("sudo of {}", user.unwrap_or_default());
+                let (passwords, tried) = (&self.routes.passwords, Box::pin(tried));
+                let once = passwords.once(from, &whom, &question(host), tried).await;
+                once.unwrap_or_else(|why| Err(Failure::Denied(why).of(&host.name)))
             }
         }
     }

@@ -139,7 +139,7 @@ impl Offers {
         let certificate = files::read(Path::new(&format!("{file}-cert.pub"))).await.ok();
         self.certificates
             .extend(certificate.and_then(|text| Certificate::from_openssh(&text).ok()));
-        let text = match files::read_key(Path::new(file)).await {
+        let text = match files::read_secret(Path::new(file), "PRIVATE KEY").await {
             // A public key names a key of the agent.
             Ok(text) if PublicKey::from_openssh(&text).is_ok() => {
                 listed = PublicKey::from_openssh(&text).ok();

@@ -1,7 +1,9 @@
 //! A connection that is logged in, however it was made, and how one is verified.
 
 use std::future::{Future, ready};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::PipeWriter;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_ssh2_tokio::Error as LibraryError;
 use russh::client::{DisconnectReason, Handle, Handler, Msg};
@@ -62,37 +64,32 @@ pub(super) enum Opened {
 pub(super) struct Verifier {
     trusted: Vec<PublicKey>,
     notes: Notes,
+    /// The program that is the way ends when this is closed, with the connection.
+    pub(super) leash: Option<PipeWriter>,
 }
 
 /// What became known of a host during a handshake and a login.
 #[derive(Clone, Default)]
-pub(super) struct Notes(Arc<Mutex<Noted>>);
-
-#[derive(Default)]
-struct Noted {
-    shown: Option<PublicKey>,
-    is_ended: bool,
+pub(super) struct Notes {
+    shown: Arc<OnceLock<PublicKey>>,
+    is_ended: Arc<AtomicBool>,
 }
 
 impl Verifier {
     pub(super) fn new(trusted: Vec<PublicKey>, notes: &Notes) -> Self {
-        Self { trusted, notes: notes.clone() }
+        Self { trusted, notes: notes.clone(), leash: None }
     }
 }
 
 impl Notes {
-    fn with<T>(&self, work: impl FnOnce(&mut Noted) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Returns the key that the host showed.
     pub(super) fn shown(&self) -> Option<PublicKey> {
-        self.with(|noted| noted.shown.clone())
+        self.shown.get().cloned()
     }
 
     /// Whether the host said that it ends the connection.
     pub(super) fn is_ended(&self) -> bool {
-        self.with(|noted| noted.is_ended)
+        self.is_ended.load(Ordering::Relaxed)
     }
 }
 
@@ -103,7 +100,7 @@ impl Handler for Verifier {
         &mut self,
         key: &PublicKey,
     ) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.notes.with(|noted| noted.shown = Some(key.clone()));
+        let _same = self.notes.shown.set(key.clone());
         ready(Ok(self.trusted.iter().any(|trusted| trusted.key_data() == key.key_data())))
     }
 
@@ -113,7 +110,7 @@ impl Handler for Verifier {
     ) -> impl Future<Output = Result<(), Error>> + Send {
         ready(match reason {
             DisconnectReason::ReceivedDisconnect(_) => {
-                self.notes.with(|noted| noted.is_ended = true);
+                self.notes.is_ended.store(true, Ordering::Relaxed);
                 Ok(())
             }
             DisconnectReason::Error(error) => Err(error),

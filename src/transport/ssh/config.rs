@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MAX_PRINTED: u64 = 256 * 1024;
 
 /// The options that planrun uses, as `ssh_config(5)` writes them.
-const USED: [&str; 23] = [
+const USED: [&str; 24] = [
     "HostName",
     "User",
     "Port",
@@ -50,6 +50,7 @@ const USED: [&str; 23] = [
     "ServerAliveCountMax",
     "AddressFamily",
     "PubkeyAuthentication",
+    "PubkeyAcceptedAlgorithms",
     "PasswordAuthentication",
     "KbdInteractiveAuthentication",
 ];
@@ -88,25 +89,14 @@ pub(super) struct Config {
     words: Vec<String>,
 }
 
-/// What `ssh -G` printed.
-struct Printed {
-    options: IndexMap<String, Vec<String>>,
-    places: Vec<String>,
-}
-
 impl Config {
     /// Asks for the options of `ssh` itself, without a configuration.
     pub(super) async fn defaults() -> Result<Self, String> {
-        match run(&["-F", "none", "--", "planrun"].map(str::to_owned)).await? {
-            Some(Printed { options, .. }) => {
-                let known = options.get("userknownhostsfile").and_then(|files| files.first());
-                let first = known.and_then(|files| files.split(' ').next());
-                let home = first.and_then(|file| file.strip_suffix("/.ssh/known_hosts"));
-                let home = home.map(PathBuf::from);
-                Ok(Self { set: options, home, ..Self::default() })
-            }
-            None => Ok(Self::default()),
-        }
+        let printed = run(&["-F", "none", "--", "planrun"].map(str::to_owned)).await?;
+        let printed = printed.unwrap_or_default();
+        let known = printed.one("UserKnownHostsFile").and_then(|files| files.split(' ').next());
+        let home = known.and_then(|file| file.strip_suffix("/.ssh/known_hosts")).map(PathBuf::from);
+        Ok(Self { home, ..printed })
     }
 
     /// Asks for the options that are set for a host; an error is a sentence.
@@ -129,10 +119,9 @@ impl Config {
             );
         }
         words.extend(["--".to_owned(), asked.address.clone()]);
-        let Some(Printed { options, places }) = run(&words).await? else {
+        let Some(Self { mut set, places, .. }) = run(&words).await? else {
             return without_ssh(asked, home).await;
         };
-        let mut set = options;
         set.retain(|name, values| defaults.set.get(name) != Some(values));
         if set.get("hostname").is_some_and(|name| name[0].eq_ignore_ascii_case(&asked.address)) {
             set.shift_remove("hostname");
@@ -196,7 +185,7 @@ async fn file(home: Option<&Path>, defaults: &Config) -> Option<String> {
     let own = home.map(|home| home.join(".ssh/config"));
     let system = home.map(|_| PathBuf::from("/etc/ssh/ssh_config"));
     for path in [own, system].into_iter().flatten() {
-        if files::is_readable(&path).await {
+        if files::read(&path).await.is_ok() {
             return Some(path.display().to_string());
         }
     }
@@ -236,7 +225,7 @@ async fn read_of(stream: Option<impl AsyncRead + Unpin>) -> String {
 
 /// Runs `ssh -G`; `None` if there is no such program.
 #[expect(clippy::disallowed_methods, reason = "processes are started in `transport`")]
-async fn run(words: &[String]) -> Result<Option<Printed>, String> {
+async fn run(words: &[String]) -> Result<Option<Config>, String> {
     let spawned = tokio::process::Command::new("ssh")
         .args(["-v", "-T", "-G"])
         .args(words)
@@ -257,7 +246,10 @@ async fn run(words: &[String]) -> Result<Option<Printed>, String> {
         (printed, said, child.wait().await)
     };
     let Ok((printed, said, status)) = timeout(PATIENCE, ended).await else {
-        return Err(format!("`ssh -G` takes longer than {} s", PATIENCE.as_secs()));
+        return Err(format!(
+            "`ssh -G` takes longer than {} s: a `Match exec` or a name server does not answer",
+            PATIENCE.as_secs()
+        ));
     };
     if !status.is_ok_and(|status| status.success()) {
         let said = said.lines().filter(|line| {
@@ -267,13 +259,13 @@ async fn run(words: &[String]) -> Result<Option<Printed>, String> {
         let said: Vec<&str> = said.take(3).map(str::trim).collect();
         return Err(format!("cannot read the ssh configuration: {}", said.join("; ")));
     }
-    let mut options: IndexMap<String, Vec<String>> = IndexMap::new();
+    let mut config = Config::default();
     for (name, value) in printed.lines().filter_map(|line| line.split_once(' ')) {
-        options.entry(name.to_ascii_lowercase()).or_default().push(value.trim().to_owned());
+        config.set.entry(name.to_ascii_lowercase()).or_default().push(value.trim().to_owned());
     }
     let applied = said.lines().filter_map(|line| line.strip_prefix("debug1: "));
     let applied = applied.filter_map(|line| line.split_once(": Applying options for "));
-    let mut places: Vec<String> = applied.map(|(place, _)| place.to_owned()).collect();
-    places.dedup();
-    Ok(Some(Printed { options, places }))
+    config.places.extend(applied.map(|(place, _)| place.to_owned()));
+    config.places.dedup();
+    Ok(Some(config))
 }

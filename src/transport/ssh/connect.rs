@@ -96,11 +96,9 @@ impl Connecting<'_> {
         if let Some(pinned) = self.pinned {
             trusted.retain(|key| key.to_openssh().is_ok_and(|key| key == pinned));
         }
-        let offers = auth::offers(settings, self.options).await;
-        if offers.all.is_empty() && !trusted.is_empty() && settings.accepts("PubkeyAuthentication")
-        {
-            let named = settings.keys.as_deref().unwrap_or_default();
-            return Err(Failure::Here(nothing_to_offer(&offers.faults, named)));
+        let mut offers = auth::offers(settings, self.options).await;
+        if offers.all.is_empty() && offers.faults.is_empty() {
+            offers.faults.extend(nothing_to_offer(settings));
         }
         if !trusted.is_empty() && host_key::kinds(&trusted, settings).is_empty() {
             let origin = settings.config.origin();
@@ -135,12 +133,10 @@ impl Connecting<'_> {
                 match self.handshake(&road, Some(kinds.clone()), &[], &notes).await {
                     Err(Refusal::Failed(Failure::Network(why)) | Refusal::Dropped(why)) => {
                         unreached.push(why);
+                        break;
                     }
                     Err(Refusal::Failed(failure)) => return Err(failure),
                     _ => keys.extend(notes.shown()),
-                }
-                if !unreached.is_empty() {
-                    break;
                 }
             }
             if !keys.is_empty() {
@@ -172,7 +168,8 @@ impl Connecting<'_> {
         let Kind::Key(_, text) = &offer.kind else { return Ok(None) };
         let kinds = host_key::kinds(std::slice::from_ref(key), self.settings);
         let is_unique = others.iter().all(|other| other.algorithm() != key.algorithm());
-        if self.is_jump || kinds.is_empty() || !is_unique {
+        let is_usual = self.settings.config.one("PubkeyAcceptedAlgorithms").is_none();
+        if self.is_jump || kinds.is_empty() || !is_unique || !is_usual {
             return Ok(None);
         }
         let open = key.to_openssh().unwrap_or_default();
@@ -236,6 +233,7 @@ impl Connecting<'_> {
             settings: self.settings,
             passwords: self.passwords,
             whom: format!("{user}@{}", self.settings.address),
+            is_asked: false,
         };
         match login.run(offers).await {
             Ok(()) => Ok(Connected { client: Client::Own(Arc::new(handle)), key: Some(key) }),
@@ -243,7 +241,7 @@ impl Connecting<'_> {
                 let road = self.name(road);
                 Err(Failure::Network(format!("{road} closed the connection during the login")))
             }
-            Err(Refused::Here(why)) => Err(Failure::Here(why)),
+            Err(Refused::Here(why) | Refused::NotOffered(why)) => Err(Failure::Here(why)),
             Err(Refused::No(tried)) => {
                 let why = format!("login as {user} failed: {tried}");
                 Err(if offers.is_agent_away { Failure::Here(why) } else { Failure::Denied(why) })
@@ -261,7 +259,7 @@ impl Connecting<'_> {
     ) -> Result<Handle<Verifier>, Refusal> {
         let failed = |failure| Refusal::Failed(failure);
         let network = |why: String| Refusal::Failed(Failure::Network(why));
-        let verifier = Verifier::new(trusted.to_vec(), notes);
+        let mut verifier = Verifier::new(trusted.to_vec(), notes);
         let config = Arc::new(algorithms::config(self.settings, kinds));
         let is_open = Cell::new(false);
         let said = Cell::new(None);
@@ -281,12 +279,13 @@ impl Connecting<'_> {
                     connect_stream(config, channel.into_stream(), verifier).await
                 }
                 Road::Command(command) => {
-                    let (proxy, words) = Proxy::start(command).map_err(|error| {
+                    let proxy = Proxy::start(command).map_err(|error| {
                         failed(Failure::Here(format!("cannot run `ProxyCommand`: {error}")))
                     })?;
-                    said.set(Some(words));
+                    said.set(Some(proxy.said));
+                    verifier.leash = Some(proxy.leash);
                     is_open.set(true);
-                    connect_stream(config, proxy, verifier).await
+                    connect_stream(config, proxy.stream, verifier).await
                 }
             }
             .map_err(|error| self.sorted(error, road))
@@ -300,16 +299,7 @@ impl Connecting<'_> {
             Ok(Err(Refusal::Failed(Failure::Network(why)))) => Err(network(format!("{why}{said}"))),
             Ok(Err(Refusal::Dropped(why))) => Err(Refusal::Dropped(format!("{why}{said}"))),
             Ok(made) => made,
-            Err(_late) => {
-                let (at, seconds) = (self.name(road), self.settings.patience.get().as_secs_f32());
-                Err(network(if is_open.get() {
-                    format!(
-                        "{at} accepts connections, but the login did not start in {seconds} s{said}"
-                    )
-                } else {
-                    format!("{at} does not answer ({seconds} s)")
-                }))
-            }
+            Err(_late) => Err(network(self.late(&self.name(road), is_open.get()) + &said)),
         }
     }
 
@@ -339,12 +329,16 @@ impl Connecting<'_> {
     /// Returns the cause of a silence: a second, short try distinguishes a host that does not answer from
     /// a service that accepts connections and sends nothing.
     async fn silence(&self, address: SocketAddr) -> String {
-        let seconds = self.settings.patience.get().as_secs_f32();
         let again = timeout(Duration::from_secs(1), TcpStream::connect(address)).await;
-        if matches!(again, Ok(Ok(_))) {
-            format!("{address} accepts connections, but the login did not start in {seconds} s")
+        self.late(&address.to_string(), matches!(again, Ok(Ok(_))))
+    }
+
+    fn late(&self, at: &str, is_open: bool) -> String {
+        let seconds = self.settings.patience.get().as_secs_f32();
+        if is_open {
+            format!("{at} accepts connections, but the login did not start in {seconds} s")
         } else {
-            format!("{address} does not answer ({seconds} s)")
+            format!("{at} does not answer ({seconds} s)")
         }
     }
 
@@ -420,14 +414,13 @@ fn jitter() -> Duration {
     Duration::from_millis(uuid::Uuid::now_v7().as_u64_pair().1 % 500)
 }
 
-fn nothing_to_offer(faults: &[String], named: &[String]) -> String {
-    if !named.is_empty() && faults.is_empty() {
-        format!("no key for the login: {} (`IdentityFile`) does not exist", named.join(", "))
-    } else if faults.is_empty() {
-        "no key for the login: no agent (SSH_AUTH_SOCK), and no key in ~/.ssh; set \
-         `ansible_ssh_private_key_file`"
-            .to_owned()
-    } else {
-        faults.join("; ")
-    }
+fn nothing_to_offer(settings: &Settings) -> Option<String> {
+    settings.accepts("PubkeyAuthentication").then(|| match settings.keys.as_deref() {
+        Some(named @ [_, ..]) => {
+            format!("no key for the login: {} (`IdentityFile`) does not exist", named.join(", "))
+        }
+        _ => "no key for the login: no agent (SSH_AUTH_SOCK), and no key in ~/.ssh; set \
+              `ansible_ssh_private_key_file`"
+            .to_owned(),
+    })
 }

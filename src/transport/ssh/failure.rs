@@ -21,14 +21,11 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Says that it happened at a jump host.
-    pub(super) fn at_jump_host(self, name: &str) -> Self {
-        let at = |why: String| format!("jump host {name}: {why}");
-        match self {
-            Self::Network(why) => Self::Network(at(why)),
-            Self::HostKey(why) => Self::HostKey(at(why)),
-            Self::Denied(why) => Self::Denied(at(why)),
-            Self::Here(why) => Self::Here(at(why)),
-        }
+    pub(super) fn at_jump_host(mut self, name: &str) -> Self {
+        let (Self::Network(why) | Self::HostKey(why) | Self::Denied(why) | Self::Here(why)) =
+            &mut self;
+        *why = format!("jump host {name}: {why}");
+        self
     }
 
     /// Sorts what the program `ssh` printed before it ended. Only its words tell: the two that say

@@ -27,18 +27,13 @@ pub(in crate::transport) async fn read(path: &Path) -> io::Result<String> {
     within(PATIENCE, move || read_regular(&path)).await
 }
 
-/// Whether a path leads to a file that can be read.
-pub(super) async fn is_readable(path: &Path) -> bool {
-    let path = path.to_owned();
-    within(PATIENCE, move || open(&path)).await.is_ok()
-}
-
-/// Reads a key. A private one of this user that others can read is an error, as it is to `ssh`.
-pub(super) async fn read_key(path: &Path) -> io::Result<String> {
+/// Reads a file that is secret if it contains this text. A secret one of this user that others can read is
+/// an error, as it is to `ssh`.
+pub(in crate::transport) async fn read_secret(path: &Path, mark: &str) -> io::Result<String> {
     let text = read(path).await?;
     let metadata = std::fs::metadata(path)?;
     let is_own = metadata.uid() == rustix::process::getuid().as_raw();
-    if is_own && metadata.mode() & 0o077 != 0 && text.contains("PRIVATE KEY") {
+    if is_own && metadata.mode() & 0o077 != 0 && text.contains(mark) {
         let why = "it can be read by other users, and is not used: run `chmod 600` on it";
         return Err(io::Error::other(why));
     }

@@ -123,27 +123,21 @@ fn matches(patterns: &str, name: &str) -> bool {
     matched
 }
 
-/// Matches with `*` and `?`, in linear memory and at most quadratic time.
+/// Matches with `*` and `?`, in linear memory and quadratic time.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&byte) if byte == b'?' || byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                p = at + 1;
-                t = from + 1;
-            }
+    // Whether the pattern so far matches so many bytes of the text.
+    let mut matched = vec![false; text.len() + 1];
+    matched[0] = true;
+    for &wanted in pattern {
+        if wanted == b'*' {
+            let first = matched.iter().position(|&is| is);
+            matched[first.unwrap_or(text.len() + 1)..].fill(true);
+            continue;
         }
+        for (at, &byte) in text.iter().enumerate().rev() {
+            matched[at + 1] = matched[at] && (wanted == b'?' || wanted == byte);
+        }
+        matched[0] = false;
     }
-    pattern[p..].iter().all(|&byte| byte == b'*')
+    matched[text.len()]
 }

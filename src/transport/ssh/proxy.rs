@@ -1,20 +1,17 @@
 //! A program as the way to a host: `ProxyCommand`.
 //!
-//! It is run by the shell, in a process group of its own that ends with the connection. What it writes to
-//! standard error is kept for a message.
+//! It is run by the shell, in a process group of its own. A watcher in the group reads a pipe that only this
+//! process can write to, and never does: when it is closed, with the connection or because this process was
+//! killed, the watcher ends the group. What the program writes to standard error is kept for a message.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as Pair;
-use std::pin::Pin;
 use std::process::Stdio;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::process::Child;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -24,10 +21,18 @@ const MAX_SAID: usize = 1024;
 /// How long its standard error is waited for after it was ended.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Both directions of a program.
+/// Starts the watcher; the program comes after it. The pipe is standard input, the connection is standard output.
+const WATCHED: &str = "exec 3<&0 <&1
+{ read -r line; kill -KILL 0; } <&3 >/dev/null 2>&1 3<&- &
+exec 3<&-
+exec ";
+
+/// A program that runs.
 pub(super) struct Proxy {
-    stream: UnixStream,
-    child: Child,
+    pub(super) stream: UnixStream,
+    /// It may run as long as this is open.
+    pub(super) leash: io::PipeWriter,
+    pub(super) said: Said,
 }
 
 /// What a program writes to standard error.
@@ -47,16 +52,16 @@ impl Said {
 impl Proxy {
     /// Starts a program.
     #[expect(clippy::disallowed_methods, reason = "processes are started in `transport`")]
-    pub(super) fn start(command: &str) -> io::Result<(Self, Said)> {
+    pub(super) fn start(command: &str) -> io::Result<Self> {
         let (ours, its) = Pair::pair()?;
         ours.set_nonblocking(true)?;
+        let (watched, leash) = io::pipe()?;
         let mut child = tokio::process::Command::new("/bin/sh")
-            .args(["-c", &format!("exec {command}")])
-            .stdin(OwnedFd::from(its.try_clone()?))
+            .args(["-c", &format!("{WATCHED}{command}")])
+            .stdin(watched)
             .stdout(OwnedFd::from(its))
             .stderr(Stdio::piped())
             .process_group(0)
-            .kill_on_drop(true)
             .spawn()?;
         let stderr = child.stderr.take();
         let said = Said(tokio::spawn(async move {
@@ -69,43 +74,6 @@ impl Proxy {
             }
             said
         }));
-        Ok((Self { stream: UnixStream::from_std(ours)?, child }, said))
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(group) = id.and_then(Pid::from_raw) {
-            kill_process_group(group, Signal::KILL).ok();
-        }
-    }
-}
-
-impl AsyncRead for Proxy {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Proxy {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        Ok(Self { stream: UnixStream::from_std(ours)?, leash, said })
     }
 }

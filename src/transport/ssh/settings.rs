@@ -104,9 +104,12 @@ impl Settings {
         let (address, port, user) = (&common.address, common.port, common.user.as_deref());
         config.check()?;
         let alias = config.one("HostKeyAlias").map(str::to_owned);
+        let home = options.home.as_deref().and_then(|home| home.to_str());
         let names = Names {
-            home: options.home.as_deref().and_then(|home| home.to_str()),
+            home,
             pairs: [
+                ('%', "%"),
+                ('d', home.unwrap_or_default()),
                 ('h', address.as_str()),
                 ('n', asked.address.as_str()),
                 ('p', &port.to_string()),
@@ -256,29 +259,17 @@ fn known_hosts(
         let file = PathBuf::from(names.in_home(named));
         return Ok((vec![file.clone()], Some(file)));
     }
-    let (mut files, mut own) = (Vec::new(), None);
-    let usual = |folder: &str, start: &str| {
-        ["known_hosts", "known_hosts2"].map(|name| PathBuf::from(format!("{folder}/{start}{name}")))
+    let read = |option: &str, usual: &str| -> Result<Vec<PathBuf>, String> {
+        let set = config.all(option).map_or_else(|| usual.to_owned(), |set| set.join(" "));
+        let files = set.split_whitespace().filter(|file| !file.eq_ignore_ascii_case("none"));
+        files.map(|file| names.expand(option, file).map(PathBuf::from)).collect()
     };
-    for (option, usual) in [
-        ("UserKnownHostsFile", names.home.map(|home| usual(&format!("{home}/.ssh"), ""))),
-        ("GlobalKnownHostsFile", Some(usual("/etc/ssh", "ssh_"))),
-    ] {
-        match config.all(option) {
-            Some(set) => {
-                for file in set.iter().flat_map(|set| set.split_whitespace()) {
-                    if !file.eq_ignore_ascii_case("none") {
-                        files.push(names.expand(option, file)?.into());
-                    }
-                }
-            }
-            None => files.extend(usual.into_iter().flatten()),
-        }
-        if option == "UserKnownHostsFile" {
-            own = files.first().cloned();
-        }
-    }
-    Ok((files, own))
+    let usual = names.home.map_or("", |_| "~/.ssh/known_hosts ~/.ssh/known_hosts2");
+    let user = read("UserKnownHostsFile", usual)?;
+    let usual = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2";
+    let global = read("GlobalKnownHostsFile", usual)?;
+    let own = user.first().cloned();
+    Ok(([user, global].concat(), own))
 }
 
 /// Returns those algorithms of a list that planrun has; `None` if the option is not set.
@@ -299,7 +290,7 @@ fn chosen<T>(
 /// What the tokens of an option mean.
 struct Names<'a> {
     home: Option<&'a str>,
-    pairs: [(char, String); 7],
+    pairs: [(char, String); 9],
 }
 
 impl Names<'_> {
@@ -310,44 +301,33 @@ impl Names<'_> {
         }
     }
 
-    /// Replaces `~/`, `%h` and the like, and `${NAME}`.
+    /// Replaces `~/`, `%h` and the like, and `${NAME}`: the environment of a command belongs to its shell.
     fn expand(&self, option: &str, text: &str) -> Result<String, String> {
         let text = self.in_home(text);
         let mut out = String::with_capacity(text.len());
         let mut rest = text.as_str();
-        // The environment belongs to the shell of a command.
-        let is_command = option == "ProxyCommand";
         while let Some(at) = rest.find(['%', '$']) {
             out.push_str(&rest[..at]);
             let token = &rest[at..];
-            let letter = token[1..].chars().next();
             let name = token.strip_prefix("${").and_then(|name| name.split_once('}'));
-            match (letter, name) {
-                (Some('%'), _) if token.starts_with('%') => out.push('%'),
-                (Some('d'), _) if token.starts_with('%') => {
-                    out.push_str(self.home.unwrap_or_default());
-                }
-                (Some(letter), _) if token.starts_with('%') => {
-                    match self.pairs.iter().find(|(known, _)| *known == letter) {
-                        Some((_, text)) => out.push_str(text),
-                        None => return Err(format!("`%{letter}` in `{option}` is not supported")),
-                    }
-                }
-                (_, Some((name, after))) if !is_command => {
+            rest = match (token[1..].chars().next(), name) {
+                (_, Some((name, after))) if option != "ProxyCommand" => {
                     let value = std::env::var(name);
-                    let value = value.map_err(|_| format!("`{option}` needs ${{{name}}}"))?;
-                    out.push_str(&value);
-                    rest = after;
-                    continue;
+                    out.push_str(&value.map_err(|_| format!("`{option}` needs ${{{name}}}"))?);
+                    after
                 }
                 _ if token.starts_with('$') => {
                     out.push('$');
-                    rest = &token[1..];
-                    continue;
+                    &token[1..]
                 }
-                _ => return Err(format!("`{option}` ends with `%`")),
-            }
-            rest = &token[1 + letter.map_or(0, char::len_utf8)..];
+                (Some(letter), _) => {
+                    let known = self.pairs.iter().find(|(known, _)| *known == letter);
+                    let unknown = || format!("`%{letter}` in `{option}` is not supported");
+                    out.push_str(&known.ok_or_else(unknown)?.1);
+                    &token[1 + letter.len_utf8()..]
+                }
+                (None, _) => return Err(format!("`{option}` ends with `%`")),
+            };
         }
         out.push_str(rest);
         Ok(out)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::server::{Agent, Server};
 use super::two_steps;
-use crate::harness::Planrun;
+use crate::harness::{Planrun, eventually};
 
 /// Two jump hosts and a host behind them, and the operator's home with a configuration and one key.
 struct Fleet {
@@ -284,4 +284,73 @@ fn an_interrupted_question_leaves_the_terminal_as_it_was() {
     let shown = String::from_utf8_lossy(&fs::read(out).unwrap()).into_owned();
     assert!(shown.contains("rc 130"), "{shown}");
     assert!(!shown.contains("-echo ") && !shown.contains("-isig "), "{shown}");
+}
+
+#[test]
+fn an_interrupted_question_ends_a_run_before_its_first_change() {
+    let Some(fleet) = Fleet::start("interrupted_run") else {
+        return;
+    };
+    fleet.lock();
+    let planrun = &fleet.planrun;
+    let inventory = planrun.file("hosts.yaml", "all: {hosts: {web1: {}}}\n");
+    let plan = planrun.file("plan.yaml", two_steps(&fleet.last));
+    let out = planrun.path("typescript");
+    let line = format!(
+        "trap : INT; planrun apply {plan} -i {inventory} --yes; echo rc $?; stty -a; echo over"
+    );
+    let ended = planrun.type_line(&format!(
+        "(while ! grep -q Passphrase {0}; do sleep 0.1; done; printf 'open-\\003'; \
+          while ! grep -q '^over' {0}; do sleep 0.1; done) | script -qfec \"{1}\" {0}",
+        out.display(),
+        line.replace('$', "\\$")
+    ));
+    ended.exits(0);
+    let shown = String::from_utf8_lossy(&fs::read(out).unwrap()).into_owned();
+    assert!(shown.contains("planrun resume ") && shown.contains("rc 6"), "{shown}");
+    assert!(!shown.contains("-echo ") && !shown.contains("-isig "), "{shown}");
+    assert_eq!(fleet.logins(), [0, 0, 0]);
+    assert!(!fleet.last.path("first").exists());
+    planrun.has_sent_nothing();
+}
+
+#[test]
+fn what_a_proxy_command_started_ends_with_a_run_that_is_killed() {
+    let Some(fleet) = Fleet::start("killed_with_proxy") else {
+        return;
+    };
+    let planrun = &fleet.planrun;
+    let (address, port) = fleet.last.address();
+    // The second process of it waits for nothing that ends with planrun.
+    let mark = format!("9{port}");
+    let relay = "exec 3<>/dev/tcp/$0/$1; cat <&3 & exec cat >&3";
+    let proxy = format!("sleep {mark} & exec bash -c '{relay}' {address} {port}");
+    let file = fleet.one.path("home/.ssh/config");
+    let configuration = fs::read_to_string(&file).unwrap();
+    let configuration =
+        configuration.replace("  ProxyJump gate2", &format!("  ProxyCommand {proxy}"));
+    fs::write(&file, configuration).unwrap();
+    let inventory = planrun.file("hosts.yaml", "all: {hosts: {web1: {}}}\n");
+    let begun = fleet.last.path("begun");
+    let plan = planrun.file(
+        "plan.yaml",
+        format!(
+            "version: 1\nname: slow\nhosts: all\nsteps:\n  - shell: touch {0}; while [ -e {0} ]; do sleep 0.1; done\n    \
+             idempotent: true\n    rollback: {{none: the test ends here}}\n",
+            begun.display()
+        ),
+    );
+    let going = planrun.begin(&["apply", &plan, "-i", &inventory]);
+    eventually("the command runs", || begun.exists());
+    assert_eq!(processes_of(&mark), 1);
+    assert!(going.kill());
+    eventually("nothing of the program is left", || processes_of(&mark) == 0);
+    fs::remove_file(begun).unwrap();
+}
+
+/// Returns how many processes have this word in their command line.
+fn processes_of(word: &str) -> usize {
+    let lines = fs::read_dir("/proc").unwrap();
+    let lines = lines.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+    lines.filter(|line| line.split(|&byte| byte == 0).any(|it| it == word.as_bytes())).count()
 }

@@ -8,6 +8,7 @@ mod logins;
 mod matrix;
 mod memory;
 mod openssh;
+mod passwords;
 mod privileges;
 mod reaching;
 mod refused;

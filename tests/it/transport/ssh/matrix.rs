@@ -52,8 +52,11 @@ fn server(test: &str, more: &str) -> Option<Server> {
             certify(folder, &name);
         }
         fs::write(folder.join("authorized"), authorized).unwrap();
-        fs::write(folder.join("password"), PASSWORD).unwrap();
-        fs::write(folder.join("passphrase"), PASSPHRASE).unwrap();
+        for (name, secret) in [("password", PASSWORD), ("passphrase", PASSPHRASE)] {
+            fs::write(folder.join(name), secret).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            fs::set_permissions(folder.join(name), mode).unwrap();
+        }
         let ask = format!(
             "#!/bin/sh\ncase $1 in *passphrase*) echo '{PASSPHRASE}' ;; *) echo '{PASSWORD}' ;; esac\n"
         );

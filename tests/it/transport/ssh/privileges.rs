@@ -6,7 +6,7 @@ use std::path::Path;
 use super::server::Server;
 use super::shells::accounts;
 use super::{argv, script, transport};
-use planrun::inventory::{BecomeMethod, Host, SecretFrom};
+use planrun::inventory::{BecomeMethod, Host, HostName, SecretFrom};
 use planrun::transport::{AttemptId, Command, Exit, Transport, TransportError};
 
 const PASSWORD: &str = "correct-horse%s\\n'$x";
@@ -31,9 +31,8 @@ fn server(test: &str, sudoers: &str) -> Option<Server> {
 
 /// The host with a password for `plain`.
 fn host(server: &Server, password: &str) -> Host {
-    fs::write(server.path("password"), password.to_owned() + "\n").unwrap();
+    let file = server.secret("password", &(password.to_owned() + "\n"));
     let mut host = server.host_as("plain");
-    let file = server.path("password").to_str().unwrap().to_owned();
     host.link.become_password = Some(SecretFrom::File(file));
     host
 }
@@ -92,6 +91,11 @@ async fn a_wrong_password_is_tried_once_and_nothing_is_done() {
         assert!(!text.contains("battery"), "{text}");
     }
     assert!(!mark.exists());
+    // Another host with the same password is not asked: accounts are locked after a few failures.
+    let other = Host { name: HostName::new("other"), ..host.clone() };
+    let error = transport.log_in(&other, Some("root")).await.unwrap_err();
+    assert!(matches!(error, TransportError::Denied { .. }), "{error:?}");
+    assert!(error.to_string().contains("and is not tried again"), "{error}");
     let mut without = host.clone();
     without.link.become_password = None;
     let error = super::transport().log_in(&without, Some("root")).await.unwrap_err();
@@ -120,6 +124,31 @@ async fn a_sudo_that_requires_a_terminal_is_explained() {
     let error = transport().log_in(&host(&server, PASSWORD), Some("root")).await.unwrap_err();
     assert!(matches!(error, TransportError::Denied { .. }), "{error:?}");
     assert!(error.to_string().contains("add `Defaults !requiretty`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_user_that_does_not_exist_is_named_whatever_the_method() {
+    let Some(server) = Server::start("no_user", "") else {
+        return;
+    };
+    let (mut host, mark) = (server.host(), server.path("mark"));
+    for method in [BecomeMethod::Sudo, BecomeMethod::Su, BecomeMethod::Doas] {
+        host.link.become_method = method;
+        let mut touch = argv(&["touch", mark.to_str().unwrap()]);
+        touch.r#become = Some("no-such-user".to_owned());
+        let id = AttemptId(format!("no-user-{}-{}", method.name(), server.port()));
+        for error in [
+            transport().log_in(&host, Some("no-such-user")).await.unwrap_err(),
+            transport().attempt(&host, &id, &touch).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, TransportError::Denied { .. }), "{error:?}");
+            assert!(
+                error.to_string().ends_with("the user no-such-user does not exist on it"),
+                "{error}"
+            );
+        }
+    }
+    assert!(!mark.exists());
 }
 
 #[tokio::test]

@@ -4,16 +4,15 @@
 //! behind which.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::server::Server;
 use super::{argv, options, processes_of, script, transport};
-use planrun::inventory::{Host, HostName, SecretFrom};
+use planrun::inventory::{Host, HostName};
 use planrun::transport::ssh::{SshOptions, SshTransport};
-use planrun::transport::{Exit, Transport, TransportError};
+use planrun::transport::{Transport, TransportError};
 
 /// Returns a host that is reached by its name alone, as the configuration says.
 fn named(server: &Server, name: &str, configuration: &str) -> Host {
@@ -313,43 +312,6 @@ async fn a_match_runs_its_program_and_algorithms_are_chosen() {
     assert!(denied.to_string().contains("have no cipher in common"), "{denied}");
 }
 
-/// Returns lines that give root a password, on a server of its own.
-fn password(test: &str, more: &str) -> Option<Server> {
-    let shadow = "(echo 'root:'$(openssl passwd -6 -salt planrun correct-horse)':19000:0:99999:7:::'; grep -v ^root: /etc/shadow) \
-         >$at/shadow; chmod 600 $at/shadow; mount --bind $at/shadow /etc/shadow";
-    if !Path::new("/usr/bin/openssl").exists() {
-        return None;
-    }
-    Server::start_on(test, &format!("PasswordAuthentication yes\n{more}"), shadow)
-}
-
-#[tokio::test]
-async fn a_password_comes_from_a_file_alone_or_after_a_key() {
-    let Some(server) = password("password", "AuthenticationMethods password publickey,password")
-    else {
-        return;
-    };
-    let mut host = server.host();
-    let from = |name: &str, text: &str| {
-        fs::write(server.path(name), text).unwrap();
-        Some(SecretFrom::File(server.path(name).to_str().unwrap().to_owned()))
-    };
-    host.link.password = from("right", "correct-horse\n");
-    for key in [host.link.identity_file.clone(), None] {
-        host.link.identity_file = key;
-        let looked = transport().look(&host, &argv(&["true"])).await;
-        assert!(looked.is_ok(), "{looked:?}");
-    }
-    host.link.password = from("wrong", "battery-staple\n");
-    let denied = error(&host).await;
-    assert!(matches!(denied, TransportError::Denied { .. }), "{denied:?}");
-    assert!(denied.to_string().contains("the password (not accepted)"), "{denied}");
-    assert!(!denied.to_string().contains("battery"), "{denied}");
-    host.link.password = Some(SecretFrom::Env("PLANRUN_TEST_NO_SUCH".to_owned()));
-    let here = error(&host).await;
-    assert!(matches!(here, TransportError::Controller { .. }), "{here:?}");
-}
-
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the certificate is made for the test")]
 async fn a_certificate_of_a_user_is_offered_before_its_key() {
@@ -385,23 +347,40 @@ async fn a_certificate_of_a_user_is_offered_before_its_key() {
 }
 
 #[tokio::test]
-async fn a_passphrase_comes_from_the_inventory() {
-    let Some(server) = Server::start("passphrase", "") else {
+async fn a_key_is_offered_as_the_configuration_accepts_it() {
+    let Some(server) = Server::start("accepted_algorithms", "") else {
         return;
     };
-    server.keygen("locked", "ed25519", "open-sesame");
-    fs::copy(server.path("locked.pub"), server.path("user_key.pub")).unwrap();
-    let mut host = server.host();
-    host.link.identity_file = Some(server.path("locked").to_str().unwrap().to_owned());
-    let passphrase = server.path("passphrase");
-    host.link.passphrase = Some(SecretFrom::File(passphrase.to_str().unwrap().to_owned()));
-    fs::write(&passphrase, "open-sesame").unwrap();
-    let looked = transport().look(&host, &argv(&["true"])).await;
-    assert_eq!(looked.unwrap().exit, Exit::Code(0));
-    fs::write(&passphrase, "wrong").unwrap();
-    let here = error(&host).await;
-    assert!(matches!(here, TransportError::Controller { .. }), "{here:?}");
-    assert!(here.to_string().contains("wrong passphrase for"), "{here}");
+    server.keygen("rsa", "rsa", "");
+    let both = ["user_key", "rsa"].map(|key| server.public_key(key)).join("\n");
+    fs::write(server.path("user_key.pub"), both).unwrap();
+    for (key, accepted, used) in [
+        ("user_key", "ssh-ed25519", Some("ssh-ed25519")),
+        ("user_key", "rsa-sha2-256,rsa-sha2-512", None),
+        ("rsa", "rsa-sha2-512", Some("rsa-sha2-512")),
+        ("rsa", "rsa-sha2-256", Some("rsa-sha2-256")),
+        ("rsa", "ssh-ed25519", None),
+    ] {
+        let option = format!("PubkeyAcceptedAlgorithms {accepted}");
+        let mut host = named(&server, "web1", &block("web1", &server, &option));
+        host.link.identity_file = Some(server.path(key).to_str().unwrap().to_owned());
+        let before = server.logins();
+        if used.is_some() {
+            transport().look(&host, &argv(&["true"])).await.unwrap();
+        } else {
+            let error = error(&host).await;
+            assert!(matches!(error, TransportError::Controller { .. }), "{error:?}");
+            let text = error.to_string();
+            assert!(text.contains("`PubkeyAcceptedAlgorithms` excludes"), "{text}");
+            assert!(text.contains("ssh_config line 1"), "{text}");
+        }
+        assert_eq!(server.logins() - before, usize::from(used.is_some()), "{key} {accepted}");
+        let log = fs::read_to_string(server.path("log")).unwrap();
+        let signed = log.lines().rfind(|line| line.contains("signature algorithm"));
+        if let (Some(used), Some(signed)) = (used, signed) {
+            assert!(signed.contains(used), "{signed}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -146,6 +147,14 @@ impl Server {
         let text = fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap();
         let words: Vec<&str> = text.split_whitespace().take(2).collect();
         words.join(" ")
+    }
+
+    /// Writes a file that only its owner can read, and returns its path.
+    pub(super) fn secret(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     pub(super) fn keygen(&self, name: &str, kind: &str, passphrase: &str) {
