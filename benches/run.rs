@@ -15,9 +15,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use planrun::clock::Clock;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::{
-    Event, Journal, JournalError, Record, Reporter, RunEvent, RunId, RunPlanned, RunStatus,
+    Event, Journal, JournalError, Record, RunEvent, RunId, RunPlanned, RunStatus,
 };
-use planrun::history::RunState;
+use planrun::history::{Reporter, RunState};
 use planrun::inventory::read;
 use planrun::model::Model;
 use planrun::resolve::{Inputs, ResolvedPlan};
@@ -52,7 +52,7 @@ impl Journal for Nowhere {
 struct Silent;
 
 impl Reporter for Silent {
-    fn event(&mut self, _: &Record) {}
+    fn event(&mut self, _: &Record, _: &RunState) {}
 }
 
 /// A plan with this many steps, each with a rollback; optionally the last one fails.

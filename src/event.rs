@@ -2,7 +2,7 @@
 //!
 //! An [`Event`] is a past fact about the run, a host or a task. Events are appended to a [`Journal`]
 //! before anything depends on them, folded into [`crate::history::RunState`] by one function, and
-//! passed to [`Reporter`]s. [`Progress`] may be lost: it changes no state and is not stored. An event
+//! passed to reporters. [`Progress`] may be lost: it changes no state and is not stored. An event
 //! contains facts only; reporters show them.
 
 mod host;
@@ -102,13 +102,3 @@ pub trait Journal {
 #[derive(Debug, thiserror::Error)]
 #[error("the journal of the run could not be written: {0}")]
 pub struct JournalError(pub String);
-
-/// Receives events, after they are stored, and progress. A failure is harmless.
-pub trait Reporter {
-    fn event(&mut self, record: &Record);
-
-    /// Takes progress. `now` is the time of the run's clock.
-    fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        let _ = (progress, now);
-    }
-}

@@ -16,7 +16,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use crate::event::{Event, HostEvent, HostStatus, Question, Record, RunEvent, RunStatus};
+use crate::event::{Event, HostEvent, HostStatus, Progress, Question, Record, RunEvent, RunStatus};
 use crate::inventory::HostName;
 use crate::task::TaskId;
 
@@ -57,6 +57,16 @@ pub struct RunState {
     pub rollback: Option<Requested>,
 }
 
+/// Receives events, after they are stored and in the state of the run, and progress. A failure is harmless.
+pub trait Reporter {
+    fn event(&mut self, record: &Record, state: &RunState);
+
+    /// Takes progress. `now` is the time of the run's clock.
+    fn progress(&mut self, progress: &Progress, now: Timestamp, state: &RunState) {
+        let _ = (progress, now, state);
+    }
+}
+
 impl RunState {
     /// Folds the records of a run.
     pub fn of(records: &[Record]) -> Result<Self, String> {
@@ -73,9 +83,7 @@ impl RunState {
     /// Folds the records of a run for a report: events that do not fit are left out.
     pub fn for_report(records: &[Record]) -> Self {
         let mut state = Self::default();
-        for record in records {
-            state.apply_for_report(record);
-        }
+        records.iter().for_each(|record| state.apply_for_report(record));
         state
     }
 
@@ -98,8 +106,11 @@ impl RunState {
         for (host, state) in &self.hosts {
             for step in &state.asked {
                 let task = state.task(step);
-                if let Some(question) = task.and_then(|task| task.question.clone()) {
-                    open.push((TaskId { host: host.clone(), step: step.clone() }, question));
+                if let Some(question) = task.and_then(|task| task.question.as_deref()) {
+                    open.push((
+                        TaskId { host: host.clone(), step: step.clone() },
+                        question.clone(),
+                    ));
                 }
             }
         }
@@ -108,7 +119,7 @@ impl RunState {
 
     /// Returns what is asked about a task, if that was not answered.
     pub fn question(&self, id: &TaskId) -> Option<Question> {
-        self.task(id)?.question.clone().filter(|_| !self.status.has_ended())
+        self.task(id)?.question.as_deref().filter(|_| !self.status.has_ended()).cloned()
     }
 
     /// Takes an event in.

@@ -57,9 +57,9 @@ pub use self::decide::verdict::exit_status;
 use crate::clock::Clock;
 use crate::event::{
     Answer, Event, HostEvent, Journal, JournalError, PreflightVerdict, Progress, Question, Record,
-    Reporter, RunEvent, RunId, TaskEvent,
+    RunEvent, RunId, TaskEvent,
 };
-use crate::history::RunState;
+use crate::history::{Reporter, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::answers::{Answers, Given};
@@ -342,7 +342,7 @@ impl<'r> Live<'r, '_> {
             if let Some(host) = record.event.host() {
                 self.agenda.borrow_mut().happened(&self.state.borrow(), host);
             }
-            self.run.reporter.borrow_mut().event(record);
+            self.run.reporter.borrow_mut().event(record, &self.state.borrow());
         }
         self.queue.stored(records.last().map_or(0, |last| last.seq));
         Ok(())
@@ -350,7 +350,8 @@ impl<'r> Live<'r, '_> {
 
     fn progress(&self, progress: &Progress) {
         let progress = progress.clone().redacted(&self.run.plan.secrets.redactor);
-        self.run.reporter.borrow_mut().progress(&progress, self.run.clock.now());
+        let (now, state) = (self.run.clock.now(), self.state.borrow());
+        self.run.reporter.borrow_mut().progress(&progress, now, &state);
     }
 
     fn decide(&self) -> Vec<Decision<'r>> {

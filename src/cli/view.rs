@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use crate::cli::out::{Out, write_line};
 use crate::cli::{Context, Stream};
-use crate::event::{Progress, Record, Reporter, RunId};
+use crate::event::{Progress, Record, RunId};
+use crate::history::{Reporter, RunState};
 use crate::report::json::JsonLines;
 use crate::report::live::Live;
 use crate::report::plain::Plain;
@@ -33,11 +34,7 @@ impl View {
     /// Starts to show a run; the reporter knows `history` but does not show it.
     pub(super) fn new(run: &RunId, output: Output, history: &[Record], context: &Context) -> Self {
         let style = context.style(Stream::Err);
-        let plain = || {
-            let mut plain = Plain::new(std::io::stderr(), style.clone());
-            plain.remember(history);
-            Self::Lines(Box::new(plain))
-        };
+        let plain = || Self::Lines(Box::new(Plain::new(std::io::stderr(), style.clone())));
         match output {
             Output::Json => Self::Lines(Box::new(JsonLines::new(Out))),
             Output::Human if context.can_move() => match Live::stderr(run.clone(), style.clone()) {
@@ -75,12 +72,12 @@ impl View {
 }
 
 impl Reporter for View {
-    fn event(&mut self, record: &Record) {
-        self.reporter().event(record);
+    fn event(&mut self, record: &Record, state: &RunState) {
+        self.reporter().event(record, state);
     }
 
-    fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        self.reporter().progress(progress, now);
+    fn progress(&mut self, progress: &Progress, now: Timestamp, state: &RunState) {
+        self.reporter().progress(progress, now, state);
     }
 }
 

@@ -178,14 +178,15 @@ impl HostState {
             TaskEvent::TimeSpent { spent } => (task.spent, task.spent_at) = (*spent, record.seq),
             TaskEvent::RequirementsPassed => task.required_at = record.seq,
             TaskEvent::Ended { status, why, result } => {
-                let result = self.results_of_items(step).or_else(|| result.clone());
+                let own = || Some(result.as_ref()?.to_string().into());
+                let result = self.results_of_items(step).or_else(own);
                 self.end_task(step, record.at, *status, why.clone(), result, planned);
             }
             TaskEvent::PointOfNoReturn { why } => {
                 self.no_return = Some((step.clone(), why.clone()));
             }
             TaskEvent::QuestionAsked { question } => {
-                task.question = Some(question.clone());
+                task.question = Some(Box::new(question.clone()));
                 task.asked_at = record.seq;
                 task.answer = None;
                 self.asked.insert(step.clone());
@@ -244,7 +245,7 @@ impl HostState {
         at: Timestamp,
         status: TaskStatus,
         why: Option<Reason>,
-        result: Option<serde_json::Value>,
+        result: Option<Box<str>>,
         planned: &Planned,
     ) {
         let Some(task) = self.tasks.get_mut(step) else { return };
@@ -269,13 +270,14 @@ impl HostState {
     }
 
     /// Returns the results of the items of a task, in their order; `None` if it has no items.
-    fn results_of_items(&self, path: &StepPath) -> Option<serde_json::Value> {
+    fn results_of_items(&self, path: &StepPath) -> Option<Box<str>> {
         let items = self.tasks.get(path)?.items.as_ref()?;
         let result = |number| {
             let item = self.tasks.get(&path.at_item(path, number));
-            item.and_then(|item| item.result.clone()).unwrap_or_default()
+            item.and_then(|item| item.result.as_deref()).unwrap_or("null")
         };
-        Some((1..=items.len()).map(result).collect())
+        let results: Vec<&str> = (1..=items.len()).map(result).collect();
+        Some(format!("[{}]", results.join(",")).into())
     }
 
     /// Starts the handlers that failed again; those that succeeded are not changed.

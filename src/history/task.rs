@@ -46,10 +46,10 @@ pub struct TaskState {
     pub spent_at: u64,
     /// The number of the last answer of the operator; 0 if there was none.
     pub answered_at: u64,
-    /// What its step's `id` names.
-    pub result: Option<serde_json::Value>,
+    /// What its step's `id` names, as JSON: a value takes ten times as much room.
+    pub result: Option<Box<str>>,
     /// The question that is open.
-    pub question: Option<Question>,
+    pub question: Option<Box<Question>>,
     /// The number of the event with that question.
     pub asked_at: u64,
     /// The answer of the operator, as long as the task has to act on it.
@@ -124,6 +124,11 @@ impl AttemptState {
 }
 
 impl TaskState {
+    /// Returns the value that its step's `id` names.
+    pub fn value(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(self.result.as_deref()?).ok()
+    }
+
     /// Whether something of it may have happened on a host.
     pub fn may_have_run(&self) -> bool {
         self.attempts.iter().any(AttemptState::may_have_run)
@@ -182,7 +187,7 @@ impl TaskState {
         at: Timestamp,
         status: TaskStatus,
         why: Option<Reason>,
-        result: Option<serde_json::Value>,
+        result: Option<Box<str>>,
     ) {
         self.ended = Some(at);
         self.status = Some(status);

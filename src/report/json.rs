@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use crate::event::{Record, Reporter};
+use crate::event::Record;
+use crate::history::{Reporter, RunState};
 use crate::report::text::printable_json;
 
 /// See the module. Progress is not written: it is not stored either.
@@ -21,7 +22,7 @@ impl<W: Write> JsonLines<W> {
 }
 
 impl<W: Write> Reporter for JsonLines<W> {
-    fn event(&mut self, record: &Record) {
+    fn event(&mut self, record: &Record, _: &RunState) {
         // A run does not end if its reader is gone.
         if let Ok(line) = serde_json::to_string(record) {
             let line = printable_json(&line);

@@ -25,7 +25,8 @@ use indicatif::TermLike;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::event::{Progress, Record, Reporter, RunId};
+use crate::event::{Progress, Record, RunId};
+use crate::history::{Reporter, RunState};
 use crate::report::Style;
 use crate::report::screen::{Frame, Screen};
 
@@ -135,11 +136,12 @@ impl Drop for Live {
 }
 
 impl Reporter for Live {
-    fn event(&mut self, record: &Record) {
+    // The painter needs a state of its own: it is another thread.
+    fn event(&mut self, record: &Record, _: &RunState) {
         locked(&self.shared.screen).event(record);
     }
 
-    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+    fn progress(&mut self, progress: &Progress, now: Timestamp, _: &RunState) {
         locked(&self.shared.screen).progress(progress, now);
     }
 }

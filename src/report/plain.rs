@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::{Event, Progress, Record, Reporter, RunEvent, TaskEvent, TaskId};
-use crate::history::{RunState, between};
+use crate::event::{Event, Progress, Record, TaskEvent, TaskId};
+use crate::history::{Reporter, RunState, between};
 use crate::report::detail::sentence;
 use crate::report::line::{Line, line_of, waits_for_lock};
 use crate::report::text::{duration, gap, pad, width};
@@ -35,7 +35,6 @@ const NAME_WIDTHS: std::ops::RangeInclusive<usize> = 4..=24;
 pub struct Plain<W> {
     out: W,
     style: Style,
-    state: RunState,
     waits: Waits,
     shown: BTreeMap<TaskId, Shown>,
     /// When a machine was last reported to be away, and why.
@@ -57,21 +56,12 @@ impl<W: Write> Plain<W> {
         Self {
             out,
             style,
-            state: RunState::default(),
             waits: Waits::default(),
             shown: BTreeMap::new(),
             away: BTreeMap::new(),
-            host_width: *NAME_WIDTHS.start(),
-            step_width: *NAME_WIDTHS.start(),
+            host_width: 0,
+            step_width: 0,
         }
-    }
-
-    /// Takes in what happened before, without showing it again.
-    pub fn remember(&mut self, history: &[Record]) {
-        for record in history {
-            self.state.apply_for_report(record);
-        }
-        self.learn_widths();
     }
 
     pub fn into_inner(self) -> W {
@@ -97,21 +87,25 @@ impl<W: Write> Plain<W> {
         let _gone = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
     }
 
-    fn learn_widths(&mut self) {
+    /// Finds the widths of the columns, once the plan is known.
+    fn learn_widths(&mut self, state: &RunState) {
+        if self.host_width > 0 {
+            return;
+        }
         let fit = |names: &mut dyn Iterator<Item = usize>| {
             let widest = names.max().unwrap_or_default();
             widest.clamp(*NAME_WIDTHS.start(), *NAME_WIDTHS.end())
         };
-        let hosts = self.state.hosts.keys();
+        let hosts = state.hosts.keys();
         self.host_width = fit(&mut hosts.map(|host| width(host.as_str())));
-        let steps = self.state.planned.paths().map(|path| width(&path.to_string()));
+        let steps = state.planned.paths().map(|path| width(&path.to_string()));
         // `preflight` is in the column of the steps, too.
         self.step_width = fit(&mut steps.chain(["preflight".len()]));
     }
 
-    fn waiting(&mut self, task: &TaskId, progress: &Progress, now: Timestamp) {
+    fn waiting(&mut self, task: &TaskId, progress: &Progress, now: Timestamp, state: &RunState) {
         let Some(wait) = self.waits.observe(progress, now) else { return };
-        let begun = self.state.task(task).and_then(|task| task.begun);
+        let begun = state.task(task).and_then(|task| task.begun);
         let words: Vec<String> = wait.words().into_iter().map(str::to_owned).collect();
         let shown = self.shown.get(task);
         let silence = between(shown.map(|shown| shown.at).or(begun), Some(now));
@@ -142,11 +136,8 @@ fn progress_line(task: &TaskId, word: &str, text: String) -> Line {
 }
 
 impl<W: Write> Reporter for Plain<W> {
-    fn event(&mut self, record: &Record) {
-        self.state.apply_for_report(record);
-        if matches!(record.event, Event::Run(RunEvent::Planned(_))) {
-            self.learn_widths();
-        }
+    fn event(&mut self, record: &Record, state: &RunState) {
+        self.learn_widths(state);
         if let Event::Task { task, event: TaskEvent::Ended { .. } | TaskEvent::Started { .. } } =
             &record.event
         {
@@ -154,14 +145,15 @@ impl<W: Write> Reporter for Plain<W> {
             self.shown.remove(task);
             self.away.remove(task);
         }
-        if let Some(line) = line_of(&self.state, record) {
+        if let Some(line) = line_of(state, record) {
             self.line(record.at, &line);
         }
     }
 
-    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+    fn progress(&mut self, progress: &Progress, now: Timestamp, state: &RunState) {
+        self.learn_widths(state);
         match progress {
-            Progress::Waiting { task, .. } => self.waiting(task, progress, now),
+            Progress::Waiting { task, .. } => self.waiting(task, progress, now, state),
             Progress::Retrying { task, ordinal, of, delay, why } => {
                 let text =
                     format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), sentence(why));

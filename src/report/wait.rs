@@ -67,17 +67,12 @@ impl Wait {
         if let Some(error) = &self.last.error {
             return format!("unknown: {}", clip(&printable(error), 2 * VALUE_WIDTH));
         }
-        let mut out: Vec<String> = self
-            .last
-            .values
-            .iter()
-            .take(MOST_VALUES)
-            .map(|(name, value)| {
-                let trend = self.trend(name).map_or(String::new(), |it| format!(" ({it})"));
-                let value = clip(&printable(value), VALUE_WIDTH);
-                format!("{} = {value}{trend}", clip(&printable(name), VALUE_WIDTH))
-            })
-            .collect();
+        let shown = self.last.values.iter().take(MOST_VALUES).map(|(name, value)| {
+            let trend = self.trend(name).map_or(String::new(), |it| format!(" ({it})"));
+            let value = clip(&printable(value), VALUE_WIDTH);
+            format!("{} = {value}{trend}", clip(&printable(name), VALUE_WIDTH))
+        });
+        let mut out: Vec<String> = shown.collect();
         if let Some(rest) = self.last.values.len().checked_sub(MOST_VALUES + 1) {
             out.push(text::count(rest + 1, "more value"));
         }

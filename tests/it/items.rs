@@ -75,7 +75,7 @@ fn a_step_is_done_for_each_item_in_order_and_the_list_is_looked_at_once() {
     for item in ["stop", "stop.1", "stop.2", "stop.3"] {
         assert_eq!(status_of(&ended.state, item), Some(TaskStatus::Changed));
     }
-    let result = task(&ended.state, "stop").unwrap().result.clone().unwrap();
+    let result = task(&ended.state, "stop").unwrap().value().unwrap();
     assert_eq!(result.as_array().map(Vec::len), Some(3));
     assert_eq!(result[2]["exit"], 0);
 }

@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use planrun::clock::Clock;
 use planrun::diagnostic::Diagnostics;
 use planrun::event::{
-    Event, HostEvent, HostStatus, Journal, JournalError, Record, Reporter, RunEvent, TaskEvent,
+    Event, HostEvent, HostStatus, Journal, JournalError, Record, RunEvent, TaskEvent,
 };
-use planrun::history::{Requested, RunState};
+use planrun::history::{Reporter, Requested, RunState};
 use planrun::resolve::{Inputs, ResolvedPlan};
 use planrun::run::answers::Answers;
 use planrun::run::{Run, Stop, planned};
@@ -368,7 +368,7 @@ fn die() -> ! {
 struct Silent;
 
 impl Reporter for Silent {
-    fn event(&mut self, _: &Record) {}
+    fn event(&mut self, _: &Record, _: &RunState) {}
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ mod waits;
 
 use indicatif::InMemoryTerm;
 use planrun::event::{
-    Answer, Event, HostStatus, OutlineStep, Progress, Record, Reporter, RunEvent, RunId, RunStatus,
+    Answer, Event, HostStatus, OutlineStep, Progress, Record, RunEvent, RunId, RunStatus,
     TaskEvent, Waiting,
 };
+use planrun::history::{Reporter as _, RunState};
 use planrun::inventory::HostName;
 use planrun::report::json::JsonLines;
 use planrun::report::live::Live;
@@ -131,7 +132,7 @@ fn plain(run: &Recorded, style: Style) -> String {
 fn json(records: &[Record]) -> String {
     let mut report = JsonLines::new(Vec::new());
     for record in records {
-        report.event(record);
+        report.event(record, &RunState::default());
     }
     String::from_utf8(report.into_inner()).unwrap()
 }
@@ -285,8 +286,9 @@ fn unknown_hosts_and_steps_of_a_damaged_run_are_shown() {
         }
     }
     let mut report = Plain::new(Vec::new(), Style::plain(80));
+    let state = RunState::for_report(&records);
     for record in &records {
-        report.event(record);
+        report.event(record, &state);
     }
     assert!(shown(&records, 80).contains("web-update"));
 }
@@ -392,7 +394,7 @@ fn a_burst_of_events_loses_no_line() {
 fn a_host_cannot_control_the_live_view() {
     let (mut live, terminal) = live(60, 200);
     for record in &hostile().records() {
-        live.event(record);
+        live.event(record, &RunState::default());
         live.paint();
     }
     live.finish();

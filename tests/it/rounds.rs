@@ -70,8 +70,8 @@ fn what_is_seen_done_is_not_sent_again_and_counts_as_changed() {
     }
     // What was recorded in the first round stays: by now `auth` alone is wanted.
     let before = task(&ended.state, "before").unwrap();
-    assert_eq!(before.result, Some(json!({"all": ["auth"]})));
-    let result = task(&ended.state, "each").unwrap().result.clone().unwrap();
+    assert_eq!(before.value(), Some(json!({"all": ["auth"]})));
+    let result = task(&ended.state, "each").unwrap().value().unwrap();
     assert_eq!(result[0]["exit"], 0, "{story}");
     let rounds = rounds(&ended.journal.records.borrow());
     assert_eq!(rounds, [(2, Duration::from_mins(1))], "{story}");

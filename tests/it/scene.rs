@@ -15,9 +15,9 @@ use planrun::clock::Clock;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::{
     Answer, Event, HostStatus, Journal, JournalError, Outcome, Progress, Question, Record,
-    Reporter, RunEvent, RunId, TaskEvent,
+    RunEvent, RunId, TaskEvent,
 };
-use planrun::history::RunState;
+use planrun::history::{Reporter, RunState};
 use planrun::inventory::HostName;
 use planrun::model::Model;
 use planrun::resolve::{Inputs, ResolvedPlan};
@@ -74,10 +74,14 @@ impl Recorded {
     }
 
     pub(crate) fn report(&self, reporter: &mut impl Reporter) {
+        let mut state = RunState::default();
         for news in &self.0 {
             match news {
-                News::Event(record) => reporter.event(record),
-                News::Progress(progress, now) => reporter.progress(progress, *now),
+                News::Event(record) => {
+                    state.apply_for_report(record);
+                    reporter.event(record, &state);
+                }
+                News::Progress(progress, now) => reporter.progress(progress, *now, &state),
             }
         }
     }
@@ -117,7 +121,7 @@ struct Watching {
 }
 
 impl Reporter for Watching {
-    fn event(&mut self, record: &Record) {
+    fn event(&mut self, record: &Record, _: &RunState) {
         self.news.push(News::Event(record.clone()));
         if let Event::Task {
             task,
@@ -129,7 +133,7 @@ impl Reporter for Watching {
         }
     }
 
-    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+    fn progress(&mut self, progress: &Progress, now: Timestamp, _: &RunState) {
         self.news.push(News::Progress(progress.clone(), now));
     }
 }

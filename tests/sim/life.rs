@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use planrun::clock::Clock;
-use planrun::event::{Event, JournalError, Record, Reporter, RunEvent, RunId, RunStatus};
-use planrun::history::RunState;
+use planrun::event::{Event, JournalError, Record, RunEvent, RunId, RunStatus};
+use planrun::history::{Reporter, RunState};
 use planrun::inventory::HostName;
 use planrun::resolve::ResolvedPlan;
 use planrun::run::answers::Answers;

@@ -10,9 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use planrun::clock::Clock;
-use planrun::event::{
-    Answer, Event, Journal, JournalError, Question, Record, Reporter, RunEvent, TaskId,
-};
+use planrun::event::{Answer, Event, Journal, JournalError, Question, Record, RunEvent, TaskId};
+use planrun::history::{Reporter, RunState};
 use planrun::inventory::{Host, HostName};
 use planrun::run::{Asker, Stop};
 use planrun::transport::lock::{LockReply, LockRequest};
@@ -568,7 +567,7 @@ pub(crate) struct Listener {
 }
 
 impl Reporter for Listener {
-    fn event(&mut self, record: &Record) {
+    fn event(&mut self, record: &Record, _: &RunState) {
         let store = self.store.borrow();
         let position = usize::try_from(record.seq).unwrap() - 1;
         if store.records.get(position) != Some(record) {

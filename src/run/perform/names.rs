@@ -3,7 +3,7 @@
 use minijinja::Value;
 use minijinja::value::Serde;
 
-use crate::history::HostState;
+use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
 use crate::plan::{Action, Rollback};
 use crate::run::Live;
@@ -49,9 +49,9 @@ fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Na
     for path in &known.results[*results..] {
         let at = StepRef::at(&plan.plan, path).filter(|at| at.item.is_none());
         let id = at.and_then(|at| at.step.id.as_ref());
-        let result = known.task(path).and_then(|task| task.result.as_ref());
+        let result = known.task(path).and_then(TaskState::value);
         if let (Some(id), Some(result)) = (id, result) {
-            names.insert(id.clone(), Value::from(Serde(result.clone())));
+            names.insert(id.clone(), Value::from(Serde(result)));
         }
     }
     *results = known.results.len();
@@ -62,9 +62,9 @@ fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Na
 fn add_results(known: &HostState, at: StepRef<'_>, names: &mut Names) {
     if let Some(id) = &at.step.id
         && let Some(task) = known.task(&at.path())
-        && let Some(result) = &task.result
+        && let Some(result) = task.value()
     {
-        names.insert(id.clone(), Value::from(Serde(result.clone())));
+        names.insert(id.clone(), Value::from(Serde(result)));
     }
     if let Action::Block { steps, rescue } = &at.step.action {
         steps.iter().chain(rescue).for_each(|part| add_results(known, at.inner(part), names));

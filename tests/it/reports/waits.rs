@@ -93,7 +93,7 @@ fn the_time_left_is_counted_down_between_two_checks() {
     let (mut live, terminal) = live(24, 100);
     run.report(&mut live);
     let mut shown = |progress: &Progress, seconds: u64| {
-        live.progress(progress, at + Duration::from_secs(seconds));
+        live.progress(progress, at + Duration::from_secs(seconds), &RunState::default());
         live.paint();
         terminal.contents()
     };
@@ -130,7 +130,7 @@ fn a_machine_without_connection_is_named_with_the_reason_once_in_two_minutes() {
             away: Duration::from_secs(seconds),
             limit: Duration::from_mins(5),
         };
-        report.progress(&away, at + Duration::from_secs(seconds));
+        report.progress(&away, at + Duration::from_secs(seconds), &run.state());
     }
     let text = String::from_utf8(report.into_inner()).unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("disconnected")).collect();
