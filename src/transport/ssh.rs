@@ -106,6 +106,8 @@ struct Node {
     ended: Notify,
     /// Sessions that wait for a command, each with the number of its connection.
     idle: RefCell<Vec<(SshSession, u64)>>,
+    /// The number of the last connection on which a channel was opened.
+    opened: Cell<u64>,
     /// Whether a session was ready on it: then the host has a memory of attempts.
     prepared: Cell<bool>,
     /// Attempts whose results are recorded: the host can forget what they printed.
@@ -213,7 +215,7 @@ impl SshTransport {
         let ready = patience.max(self.options.connect_timeout);
         let open = async || {
             let Connection { client, .. } = self.connection(host, &node).await.ok()?;
-            timeout(patience, session::open(&client)).await.ok()?.ok()
+            timeout(patience, session::open(&client, false)).await.ok()?.ok()
         };
         let privilege = self.privilege(host).await?;
         let is_program = matches!(opened, Opened::Program(_));
@@ -282,7 +284,8 @@ impl SshTransport {
             }
             let patience = self.patience(node);
             let ended = node.ended.notified();
-            let opened = timeout(patience, session::open(&client)).await;
+            let is_first = node.opened.replace(number) != number;
+            let opened = timeout(patience, session::open(&client, is_first)).await;
             match opened {
                 Ok(Ok(channel)) => {
                     let working = Working::new(node);
@@ -317,7 +320,7 @@ impl SshTransport {
     async fn own_channel(&self, host: &Host, node: &Node) -> Result<Opened, TransportError> {
         let connected = self.connect(host, node).await.map_err(|failure| failure.of(&host.name))?;
         let patience = self.patience(node);
-        let opened = timeout(patience, session::open(&connected.client)).await;
+        let opened = timeout(patience, session::open(&connected.client, true)).await;
         opened.ok().and_then(Result::ok).ok_or_else(|| closed(&host.name))
     }
 
@@ -350,6 +353,7 @@ impl SshTransport {
                 working: Cell::new(0),
                 ended: Notify::new(),
                 idle: RefCell::default(),
+                opened: Cell::new(0),
                 prepared: Cell::new(false),
                 recorded: RefCell::default(),
             })

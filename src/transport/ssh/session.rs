@@ -22,19 +22,37 @@ use crate::transport::wire::{LOGIN, Privilege};
 /// How long a host may take to name a login shell.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a server may take to open the first channel before something else is sent.
+const ACKNOWLEDGED: Duration = Duration::from_millis(3);
+
 /// A host session on a channel.
 pub(super) type SshSession = Session<FromHost, ToHost>;
 
 /// Opens a channel. Giving up in between leaves none behind.
-pub(super) async fn open(client: &Client) -> Result<Opened, russh::Error> {
-    let (hand_over, handed_over) = oneshot::channel();
-    let client = client.clone();
-    drop(tokio::spawn(async move {
-        if let Err(Ok(Opened::Channel(unwanted))) = hand_over.send(client.session().await) {
-            unwanted.close().await.ok();
+///
+/// OpenSSH's server sends its host keys after a login. Until these are acknowledged it sends nothing more, not
+/// even that the first channel is open, and the kernel of this machine acknowledges after 40 ms, or when
+/// there is something to send. So another channel is asked for, and closed again.
+pub(super) async fn open(client: &Client, is_first: bool) -> Result<Opened, russh::Error> {
+    let ask = || {
+        let (hand_over, handed_over) = oneshot::channel();
+        let client = client.clone();
+        drop(tokio::spawn(async move {
+            if let Err(Ok(Opened::Channel(unwanted))) = hand_over.send(client.session().await) {
+                unwanted.close().await.ok();
+            }
+        }));
+        handed_over
+    };
+    let mut handed_over = ask();
+    let channel = match timeout(ACKNOWLEDGED, &mut handed_over).await {
+        Err(_late) if is_first => {
+            drop(ask());
+            handed_over.await
         }
-    }));
-    let channel = handed_over.await;
+        Err(_late) => handed_over.await,
+        Ok(channel) => channel,
+    };
     channel.unwrap_or_else(|_| Err(russh::Error::Disconnect))
 }
 
