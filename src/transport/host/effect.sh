@@ -53,7 +53,8 @@ pr_claim() {
 pr_keep() {
     exec <&"$1" >"$2" 5>"$2.more" 3>&- 6<&- 7>&- 8<&- 9>&-
     $pr_unbuffered head -c "$pr_most" || rm -f "$2"
-    exec wc -c >&5
+    # After nothing there is no rest to count.
+    if [ -e "$2" ] && [ ! -s "$2" ]; then echo 0; else exec wc -c; fi >&5
 }
 
 # Runs attempt $1 as user $2 (`-`: this user). $3 bytes are the text for that user, $4 bytes what the

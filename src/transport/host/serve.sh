@@ -246,8 +246,11 @@ pr_run() {
             # shellcheck disable=SC2016 # for the other shell
             exec ${pr_setsid:+"$pr_setsid"} /bin/sh -c 'IFS= read -r pr_password <&4
                 exec 4<&-
+                # Without more bytes, the file is the program.
+                [ "$7" != 0 ] || . "$8"
                 eval "$(dd bs="$1" count=1 2>/dev/null)"' \
-                planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" "$pr_unbuffered" "$pr_method"
+                planrun "$3" "$pr_records" "$pr_umask" "$pr_setsid" "$pr_unbuffered" "$pr_method" \
+                "$4" "$pr_new.in"
         }
     )
     case $pr_said in
