@@ -4,6 +4,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a bench ends if it fails")]
 
+mod virtual_time;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,8 +27,10 @@ use planrun::run::answers::Answers;
 use planrun::run::planned::planned;
 use planrun::run::{Run, Stop};
 use planrun::source::Sources;
-use planrun::transport::model::{ModelTransport, block_on_virtual};
+use planrun::transport::model::ModelTransport;
 use planrun::{document, plan, resolve};
+
+use self::virtual_time::block_on_virtual;
 
 const MODEL: &str = "
 version: 1
@@ -110,7 +114,7 @@ impl Made {
         let world =
             ModelTransport::new(Arc::clone(&self.model), hosts, clock.clone(), None).unwrap();
         let reporter = RefCell::new(Silent);
-        let stop = Stop::new();
+        let stop = Stop::default();
         let answers = Answers::default();
         let run = Run {
             id: RunId("bench".into()),

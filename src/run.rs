@@ -108,11 +108,6 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Makes one that has not been asked for.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Requests a stop; `by` is the signal or the operator. Only the first request counts.
     pub fn request(&self, by: &str) {
         self.by.borrow_mut().get_or_insert_with(|| by.to_owned());

@@ -112,7 +112,7 @@ impl Session<'_> {
 
     async fn drive(&self, view: &RefCell<View>, state: RunState) -> std::io::Result<Ended> {
         let mut signals = Signals::install()?;
-        let (stop, answers) = (Stop::new(), Answers::default());
+        let (stop, answers) = (Stop::default(), Answers::default());
         let mut inbox = Inbox::new(self.store, self.journal.run(), &answers);
         let (stopping, stopped) = watch::channel(false);
         let clock = self.targets.clock.clone();

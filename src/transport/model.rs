@@ -16,12 +16,9 @@ mod saved;
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -315,21 +312,6 @@ struct Mark<'t> {
 impl Drop for Mark<'_> {
     fn drop(&mut self) {
         self.memory.borrow_mut().leave(&self.id);
-    }
-}
-
-/// Runs a future to its end on a virtual clock, with no other executor; `None` if it waits for
-/// something other than time.
-pub fn block_on_virtual<T>(clock: &Clock, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return Some(value);
-        }
-        if !clock.advance() {
-            return None;
-        }
     }
 }
 

@@ -421,7 +421,7 @@ async fn child_dies() {
         reporter: &reporter,
         asker: None,
         answers: &Answers::default(),
-        stop: &Stop::new(),
+        stop: &Stop::default(),
         epoch,
         by: by.to_owned(),
         lock_timeout: std::time::Duration::ZERO,

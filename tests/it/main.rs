@@ -81,6 +81,8 @@ mod transport;
 mod uploads;
 mod validate;
 mod verdicts;
+#[path = "../../benches/virtual_time.rs"]
+mod virtual_time;
 mod way_back;
 mod way_back_in_order;
 mod written;

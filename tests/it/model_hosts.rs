@@ -11,9 +11,10 @@ use serde_json::json;
 
 use crate::faults_of_models::{FaultSpec, Script, Trigger};
 use crate::language::model::{cluster, dovecot, host, model_of, start};
+use crate::virtual_time::block_on_virtual;
 use planrun::clock::Clock;
 use planrun::inventory::{Host, HostName};
-use planrun::transport::model::{FaultKind, ModelTransport, block_on_virtual, saved_now};
+use planrun::transport::model::{FaultKind, ModelTransport, saved_now};
 use planrun::transport::{AttemptId, Body, Command, Exit, File, Output, Transport, TransportError};
 
 struct Bench {

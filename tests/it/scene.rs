@@ -25,11 +25,12 @@ use planrun::run::answers::Answers;
 use planrun::run::{Asker, Run, Stop, planned};
 use planrun::source::Sources;
 use planrun::task::TaskId;
-use planrun::transport::model::{FaultKind, ModelTransport, block_on_virtual};
+use planrun::transport::model::{FaultKind, ModelTransport};
 use planrun::transport::{Exit, Transport};
 use planrun::{inventory, plan, resolve};
 
 use crate::faults_of_models::{FaultSpec, Script, Trigger};
+use crate::virtual_time::block_on_virtual;
 
 /// A journal in memory that can die: after so many records every append fails.
 #[derive(Default)]
@@ -297,7 +298,7 @@ impl Scene {
         stops_at: Option<&TaskId>,
         first: Event,
     ) -> Option<RunState> {
-        let stop = Rc::new(Stop::new());
+        let stop = Rc::new(Stop::default());
         let (news, stops_at) = (Vec::new(), stops_at.cloned());
         let watching = Rc::new(RefCell::new(Watching { news, stop: Rc::clone(&stop), stops_at }));
         let reporter: Rc<RefCell<dyn Reporter>> = Rc::<RefCell<Watching>>::clone(&watching);

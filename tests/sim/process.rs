@@ -102,7 +102,7 @@ impl<'o, 'l, 'c> Process<'o, 'l, 'c> {
             clock,
             base: Cell::new(now),
             gate: Gate::default(),
-            stop: Stop::new(),
+            stop: Stop::default(),
             held: RefCell::default(),
             fences: RefCell::default(),
             poisoned: Cell::new(false),
