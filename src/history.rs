@@ -83,7 +83,9 @@ impl RunState {
     /// Folds the records of a run for a report: events that do not fit are left out.
     pub fn for_report(records: &[Record]) -> Self {
         let mut state = Self::default();
-        records.iter().for_each(|record| state.apply_for_report(record));
+        for record in records {
+            state.apply_for_report(record);
+        }
         state
     }
 
