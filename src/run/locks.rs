@@ -120,17 +120,13 @@ impl<'r> Locks<'r> {
     }
 }
 
-impl<'r> Live<'r, '_> {
-    /// Returns the hosts that the run locks, in that order.
-    fn to_lock(&self) -> Vec<&'r Host> {
-        self.locks.borrow().hosts.clone()
-    }
-
+impl Live<'_, '_> {
     /// Takes all locks before the first change. Returns the events of that; `None` if a host is
     /// locked, which is recorded, or if the run is to stop.
     pub(super) async fn take_locks(&self) -> Result<Option<Vec<Event>>, JournalError> {
         let mut events = Vec::new();
-        for host in self.to_lock() {
+        let hosts = self.locks.borrow().hosts.clone();
+        for host in hosts {
             match self.wait_for_lock(host).await {
                 Ok(event) => events.extend(event),
                 Err(_) if self.run.stop.requested().is_some() => return Ok(None),
@@ -152,7 +148,7 @@ impl<'r> Live<'r, '_> {
     /// Takes the locks over from an earlier process, or takes them again. Returns the events of that; an
     /// error if another run has one. Hosts that cannot be reached are locked later.
     pub(super) async fn take_over(&self) -> Result<Vec<Event>, TransportError> {
-        let hosts = self.to_lock();
+        let hosts = self.locks.borrow().hosts.clone();
         let reach = hosts.iter().map(|host| self.run.transport.reach(host));
         let reached = at_a_time(WIDTH, reach).await;
         let mut events = Vec::new();
