@@ -257,7 +257,6 @@ impl Connecting<'_> {
         trusted: &[PublicKey],
         notes: &Notes,
     ) -> Result<Handle<Verifier>, Refusal> {
-        let failed = |failure| Refusal::Failed(failure);
         let network = |why: String| Refusal::Failed(Failure::Network(why));
         let mut verifier = Verifier::new(trusted.to_vec(), notes);
         let config = Arc::new(algorithms::config(self.settings, kinds));
@@ -274,13 +273,15 @@ impl Connecting<'_> {
                     connect_stream(config, stream, verifier).await
                 }
                 Road::Via(client, name) => {
-                    let channel = self.forward(client, name).await.map_err(failed)?;
+                    let channel = self.forward(client, name).await.map_err(Refusal::Failed)?;
                     is_open.set(true);
                     connect_stream(config, channel.into_stream(), verifier).await
                 }
                 Road::Command(command) => {
                     let proxy = Proxy::start(command).map_err(|error| {
-                        failed(Failure::Here(format!("cannot run `ProxyCommand`: {error}")))
+                        Refusal::Failed(Failure::Here(format!(
+                            "cannot run `ProxyCommand`: {error}"
+                        )))
                     })?;
                     said.set(Some(proxy.said));
                     verifier.leash = Some(proxy.leash);

@@ -69,6 +69,7 @@ impl Login<'_> {
         let (mut tried, mut faults) = (Vec::new(), offers.faults.clone());
         let (mut refused, mut partly) = (0, false);
         for (number, offer) in offers.all.iter().enumerate() {
+            let name = &offer.name;
             let kinds = match &offer.kind {
                 Kind::Password(_) => &[MethodKind::Password, MethodKind::KeyboardInteractive][..],
                 _ => &[MethodKind::PublicKey],
@@ -82,10 +83,7 @@ impl Login<'_> {
                 Err(refused) => return Err(refused),
                 Ok(Made::Next(next, true)) => {
                     let more = names(&next);
-                    tried.push(format!(
-                        "{} (accepted, but the host also requires {more})",
-                        offer.name
-                    ));
+                    tried.push(format!("{name} (accepted, but the host also requires {more})"));
                     (methods, partly) = (next, true);
                 }
                 Ok(Made::Next(next, _)) if next.is_empty() => {
@@ -94,14 +92,14 @@ impl Login<'_> {
                         return Err(Refused::Lost);
                     }
                     let left = offers.all.len() - number - 1;
-                    tried.push(format!("{} (the host ended the login before {left} more {} tried, as \
+                    tried.push(format!("{name} (the host ended the login before {left} more {} tried, as \
                         `MaxAuthTries` of its SSH server demands: set `ansible_ssh_private_key_file` to the \
-                        right key)", offer.name, if left == 1 { "was" } else { "were" }));
+                        right key)", if left == 1 { "was" } else { "were" }));
                     return Err(Refused::No(tried.join("; ")));
                 }
                 Ok(Made::Next(next, _)) => {
                     refused += 1;
-                    tried.push(format!("{} (not accepted)", offer.name));
+                    tried.push(format!("{name} (not accepted)"));
                     methods = next;
                 }
             }

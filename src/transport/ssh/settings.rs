@@ -189,11 +189,12 @@ fn agent(
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     Ok(match config.all("IdentityAgent").and_then(|values| values.first()) {
         None => options.agent.then(|| variable("SSH_AUTH_SOCK")).flatten(),
-        Some(value) if value == "SSH_AUTH_SOCK" || is_variable(value) => {
-            variable(value.trim_start_matches('$'))
-        }
         Some(value) if value.eq_ignore_ascii_case("none") => None,
-        Some(value) => Some(names.expand("IdentityAgent", value)?.into()),
+        Some(value) => match value.strip_prefix('$') {
+            Some(name) if !name.starts_with('{') => variable(name),
+            None if value == "SSH_AUTH_SOCK" => variable(value),
+            _ => Some(names.expand("IdentityAgent", value)?.into()),
+        },
     })
 }
 
@@ -209,10 +210,6 @@ impl Algorithms {
             })?,
         })
     }
-}
-
-fn is_variable(value: &str) -> bool {
-    value.starts_with('$') && !value.starts_with("${")
 }
 
 fn way(asked: &Asked, config: &Config, names: &Names<'_>) -> Result<Way, String> {
