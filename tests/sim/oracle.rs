@@ -553,13 +553,11 @@ impl<'l> Book<'l> {
             return Ok(());
         }
         let all: Vec<&Attempt> = attempts.iter().map(|id| &self.attempts[id]).collect();
+        let may_be_so = effect.has_done_when || self.is_contested;
+        let is_changed = |it: &&Attempt| it.took || may_be_so && (it.starts > 0 || it.is_open);
         match status {
             // An attempt that was killed is changed if what was wanted is so.
-            TaskStatus::Changed
-                if !all
-                    .iter()
-                    .any(|it| it.took || effect.has_done_when && (it.starts > 0 || it.is_open)) =>
-            {
+            TaskStatus::Changed if !all.iter().any(is_changed) => {
                 return broken(format!("P9: {task} is changed, and nothing took effect"));
             }
             TaskStatus::Unchanged | TaskStatus::Skipped

@@ -27,7 +27,7 @@ struct Place {
 pub(crate) struct Tenure<'c> {
     case: &'c Case,
     places: Vec<Place>,
-    /// Locks that runs have released, and not taken again.
+    /// Locks that processes have released, and not taken again.
     let_go: BTreeSet<(usize, usize)>,
     /// Locks that runs said they could not release.
     left: BTreeSet<(usize, usize)>,
@@ -54,6 +54,11 @@ impl<'c> Tenure<'c> {
         match fact {
             Fact::Locked { host, from } => self.locked(*host, *from),
             Fact::Released { host, from } => self.released(*host, *from),
+            // The next one may not reach the host.
+            Fact::Left { from } => {
+                self.let_go.retain(|(of, _)| *of != from.run);
+                Ok(())
+            }
             Fact::Rebooted { host } => {
                 self.is_free(*host);
                 Ok(())
