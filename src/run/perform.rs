@@ -133,7 +133,12 @@ impl Task<'_, '_, '_> {
 
     /// Whether the work stops here: nothing more is probed, sent or failed.
     fn is_halted(&self) -> bool {
-        self.is_blocked() || (self.live.run.stop.requested().is_some() && self.may_stop())
+        self.is_blocked() || self.stops()
+    }
+
+    /// Whether a stop was requested that is honoured here.
+    fn stops(&self) -> bool {
+        self.live.run.stop.requested().is_some() && self.may_stop()
     }
 
     async fn note(&self, event: TaskEvent) -> Result<(), JournalError> {

@@ -31,6 +31,16 @@ fn at(lived: &Lived, is: impl Fn(&Fact) -> bool) -> Duration {
 }
 
 #[test]
+fn schedules_that_once_broke_a_promise_keep_them() {
+    let cases = cases::all();
+    for seed in [23_566, 29_518, 105_478, 149_926, 157_777, 159_777, 772_327] {
+        let case = cases::of_seed(&cases, seed);
+        let lived = live(case, &Schedule::of(seed, case), None);
+        assert_eq!(lived.broken, None, "seed {seed}: {}", lived.trace());
+    }
+}
+
+#[test]
 fn a_stop_while_a_block_is_checked_does_not_start_it() {
     // The check of what the `uninterruptible` block requires is the third probe.
     let lived = lived("critical", vec![fault(Point::Look, 3, Kind::Interrupt)]);

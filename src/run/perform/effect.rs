@@ -343,7 +343,7 @@ impl Task<'_, '_, '_> {
         let limit = command.timeout;
         command.timeout = self.capped(limit);
         let met = self.live.meet(host, self.guard).await?;
-        if self.is_halted() && !self.is_blocked() {
+        if self.stops() {
             return Ok(None);
         }
         let ordinal = u32::try_from(self.state().attempts.len() + 1).unwrap_or(u32::MAX);
