@@ -27,6 +27,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]
 
+/// A run makes and drops many small values: with this one it takes about an eighth less time than with glibc's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bug;
 mod bugs;
 mod cases;
