@@ -58,8 +58,8 @@ impl Passwords {
         }
     }
 
-    /// Tries a password: at one host first, then at all others. One that was refused at first is not tried
-    /// again, because servers lock accounts. `tried` returns whether it was accepted, if that is known.
+    /// Tries a password: at one host first, then at all others. If the first try failed, there is no other
+    /// one, because servers lock accounts. `tried` returns whether it was accepted, if that is known.
     pub(super) async fn once<T>(
         &self,
         from: &SecretFrom,
@@ -74,11 +74,9 @@ impl Passwords {
         let verdict = Rc::clone(self.verdicts.borrow_mut().entry(name).or_default());
         let first = verdict.lock().await;
         if *first == Some(false) {
-            return Err(
-                "the same password was refused before in this run, and is not tried again: \
-                servers lock accounts"
-                    .to_owned(),
-            );
+            return Err("not tried: a try with the same password failed earlier in this run, and \
+                 servers lock accounts"
+                .to_owned());
         }
         let first = first.is_none().then_some(first);
         let (result, is_good) = tried.await;

@@ -95,7 +95,10 @@ async fn a_wrong_password_is_tried_once_and_nothing_is_done() {
     let other = Host { name: HostName::new("other"), ..host.clone() };
     let error = transport.log_in(&other, Some("root")).await.unwrap_err();
     assert!(matches!(error, TransportError::Denied { .. }), "{error:?}");
-    assert!(error.to_string().contains("and is not tried again"), "{error}");
+    assert!(
+        error.to_string().contains("not tried: a try with the same password failed"),
+        "{error}"
+    );
     let mut without = host.clone();
     without.link.become_password = None;
     let error = super::transport().log_in(&without, Some("root")).await.unwrap_err();
