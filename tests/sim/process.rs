@@ -156,6 +156,19 @@ impl<'o, 'l, 'c> Process<'o, 'l, 'c> {
         self.gate.pass().await;
     }
 
+    /// Whether a fault ends or suspends the process: now, or after what it is doing.
+    async fn halts(&self, kind: Kind, after: &mut Pace) -> bool {
+        self.happens(kind);
+        match kind {
+            Kind::CrashBefore => self.halt(Pace::Dead).await,
+            Kind::CrashAfter => *after = Pace::Dead,
+            Kind::Freeze { kept: false } => self.halt(Pace::Frozen).await,
+            Kind::Freeze { kept: true } => *after = Pace::Frozen,
+            _ => return false,
+        }
+        true
+    }
+
     fn happens(&self, kind: Kind) {
         if kind == Kind::Interrupt {
             self.stop.request("INT");
@@ -372,13 +385,8 @@ impl Process<'_, '_, '_> {
     async fn lock(&self, host: &Host, request: &LockRequest) -> Result<LockReply, TransportError> {
         let (mut fault, mut after) = (None, Pace::Runs);
         for kind in self.life().due(Point::Lock) {
-            self.happens(kind);
-            match kind {
-                Kind::CrashBefore => self.halt(Pace::Dead).await,
-                Kind::CrashAfter => after = Pace::Dead,
-                Kind::Freeze { kept: false } => self.halt(Pace::Frozen).await,
-                Kind::Freeze { kept: true } => after = Pace::Frozen,
-                _ => fault = Some(kind),
+            if !self.halts(kind, &mut after).await {
+                fault = Some(kind);
             }
         }
         let at = self.connect(host).await?;
@@ -523,12 +531,10 @@ impl Journal for Process<'_, '_, '_> {
         let mut after = Pace::Runs;
         let mut fails_after = false;
         for kind in self.life().due(Point::Commit) {
-            self.happens(kind);
+            if self.halts(kind, &mut after).await {
+                continue;
+            }
             match kind {
-                Kind::CrashBefore => self.halt(Pace::Dead).await,
-                Kind::CrashAfter => after = Pace::Dead,
-                Kind::Freeze { kept: false } => self.halt(Pace::Frozen).await,
-                Kind::Freeze { kept: true } => after = Pace::Frozen,
                 Kind::StoreFails { kept } if !self.has(Bug::StoreErrorIgnored) => {
                     fails_after = kept;
                     self.poisoned.set(!kept);

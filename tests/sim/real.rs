@@ -236,15 +236,7 @@ impl<'h> Real<'h> {
             // Ending a command takes a while: `transport::ssh::shells` tests it.
             Fate::Slow | Fate::Stubborn => unreachable!("{fate:?} is in no script"),
         };
-        Command {
-            body: Body::Script(format!("{waits}{ends}\n")),
-            stdin: None,
-            env: [].into_iter().collect(),
-            dir: None,
-            r#become: None,
-            timeout: Duration::from_mins(1),
-            step: "step".to_owned(),
-        }
+        command_of(format!("{waits}{ends}\n"))
     }
 
     async fn does(&mut self, deed: Deed) -> Reply {
@@ -329,6 +321,19 @@ impl<'h> Real<'h> {
 pub(crate) fn restart() {
     let boot = format!("{}\n", uuid::Uuid::now_v7());
     fs::write(std::env::var_os(BOOT).unwrap(), boot).unwrap();
+}
+
+/// Makes a command of a script.
+pub(crate) fn command_of(text: String) -> Command {
+    Command {
+        body: Body::Script(text),
+        stdin: None,
+        env: [].into_iter().collect(),
+        dir: None,
+        r#become: None,
+        timeout: Duration::from_mins(1),
+        step: "step".to_owned(),
+    }
 }
 
 fn sent(reply: Result<Output, TransportError>) -> Reply {

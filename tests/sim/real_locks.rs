@@ -7,12 +7,12 @@ use std::time::Duration;
 use planrun::inventory::{Host, Locking};
 use planrun::transport::local::LocalTransport;
 use planrun::transport::lock::{Found, Holder, LockReply, LockRequest, ReleasedBy};
-use planrun::transport::{AttemptId, Body, Command, Transport, TransportError};
+use planrun::transport::{AttemptId, Transport, TransportError};
 
 use crate::fault::{Chance, Fate};
 use crate::hosts::{Arrival, Fence, Request, Sender, Work, World};
 use crate::life::start;
-use crate::real::restart;
+use crate::real::{command_of, restart};
 
 /// The processes: the second one continues the run of the first one.
 const PROCESSES: [Sender; 3] =
@@ -174,15 +174,7 @@ impl Real {
         };
         self.sent += 1;
         let id = AttemptId(format!("locks-{}-{}-{}", std::process::id(), self.seed, self.sent));
-        let command = Command {
-            body: Body::Script("echo well\n".into()),
-            stdin: None,
-            env: [].into_iter().collect(),
-            dir: None,
-            r#become: None,
-            timeout: Duration::from_mins(1),
-            step: "step".to_owned(),
-        };
+        let command = command_of("echo well\n".to_owned());
         match self.transports[process].attempt(&self.host, &id, &command).await {
             Ok(_) => Replied::Ends,
             Err(TransportError::Locked { .. }) => Replied::Refused,
