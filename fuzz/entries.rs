@@ -16,8 +16,7 @@ use planrun::inventory::pattern;
 use planrun::inventory::read;
 use planrun::model::Model;
 use planrun::output;
-use planrun::output::Reading;
-use planrun::output::Type;
+use planrun::output::{Data, Format, Reading, Type};
 use planrun::plan;
 use planrun::resolve;
 use planrun::resolve::Inputs;
@@ -145,26 +144,32 @@ pub(crate) fn outputs(text: &str) {
         [("n".to_owned(), Type::Int), ("b".to_owned(), Type::Bool), ("f".to_owned(), Type::Float)]
             .into()
     };
-    for reading in [
+    let regex = r"(?P<n>\d+)\s+(?P<word>\w+)?".to_owned();
+    let formats = [
+        Format::Pairs,
+        Format::Json,
+        Format::JsonLines,
+        Format::Yaml,
+        Format::Tsv,
+        Format::Csv,
+        Format::Regex(regex),
+        Format::Regex(text.to_owned()),
+    ];
+    let data = formats.into_iter().flat_map(|format| {
+        [(None, None), (Some("n"), None), (None, Some("a.n"))].map(|(key, at)| {
+            let (key, at) = (key.map(str::to_owned), at.map(str::to_owned));
+            Reading::Data(Data { format: format.clone(), at, key, types: types() })
+        })
+    });
+    let others = [
         Reading::Whole,
         Reading::Discard,
         Reading::Text,
         Reading::Int,
         Reading::Size,
         Reading::Lines,
-        Reading::KeyValue { types: types() },
-        Reading::Json { key: None, types: types() },
-        Reading::Json { key: Some("n".into()), types: types() },
-        Reading::Yaml { key: None, types: types() },
-        Reading::Tsv { key: None, types: types() },
-        Reading::Tsv { key: Some("n".into()), types: [].into() },
-        Reading::Regex {
-            pattern: r"(?P<n>\d+)\s+(?P<word>\w+)?".into(),
-            key: None,
-            types: [].into(),
-        },
-        Reading::Regex { pattern: text.to_owned(), key: None, types: [].into() },
-    ] {
+    ];
+    for reading in others.into_iter().chain(data) {
         let read = output::read(&reading, 0, text.as_bytes(), text.len() as u64, b"");
         if let Err(why) = read {
             assert!(!why.is_empty());
@@ -190,20 +195,18 @@ impl Scope for World {
         if let Some(value) = names().get(name) {
             return Ok(Meaning::Value(value.clone()));
         }
-        let word = |text: &str| match Expression::parse_text(text) {
-            Ok(word) => Ok(Meaning::Word(Rc::new(word))),
+        let expression = |text: &str| match Expression::parse_text(text) {
+            Ok(expression) => Ok(Rc::new(expression)),
             Err(_) => Err(Stop::CannotTell("no such word".to_owned())),
         };
+        let word = |text: &str| expression(text).map(Meaning::Word);
         match name {
             "serving" => word("state == \"active\""),
             "doubled" => word("text ~ text ~ number ~ list"),
             "endless" => word("endless + endless"),
             "idle" => Ok(Meaning::Rows {
-                from: "ring".to_owned(),
-                filter: Rc::new(
-                    Expression::parse_text("row.users == 0")
-                        .map_err(|_| Stop::CannotTell("no filter".to_owned()))?,
-                ),
+                from: expression("ring")?,
+                filter: expression("row.users == 0")?,
             }),
             "unseen" => Err(Stop::Look(name.to_owned())),
             _ => Err(Stop::CannotTell("there is no such name".to_owned())),

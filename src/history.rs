@@ -13,7 +13,7 @@ mod task;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 
 use crate::event::{Event, HostEvent, HostStatus, Progress, Question, Record, RunEvent, RunStatus};
@@ -53,6 +53,8 @@ pub struct RunState {
     pub started: bool,
     /// Whether an operator or a signal wants it to pause.
     pub stop_requested: bool,
+    /// The hosts that `order` puts first or last in the next batch, if that is known.
+    pub ordered: Option<IndexSet<HostName>>,
     /// The rollback that the operator asked for.
     pub rollback: Option<Requested>,
 }
@@ -146,6 +148,9 @@ impl RunState {
             }
             Event::Host { event: HostEvent::LockLeft { .. }, .. } => {}
             Event::Host { host, event } => {
+                if matches!(event, HostEvent::Started) {
+                    self.ordered = None;
+                }
                 let state = self.host_mut(host)?;
                 state.apply(host, event, record).map_err(|why| format!("{host} {why}"))?;
             }
@@ -178,6 +183,9 @@ impl RunState {
                 }
                 self.resume(seq);
             }
+            RunEvent::Ordered { hosts, .. } => {
+                self.ordered = Some(hosts.iter().cloned().collect());
+            }
             RunEvent::StopRequested { .. } => self.stop_requested = true,
             RunEvent::RollbackRequested { hosts, .. } => {
                 let only = hosts.as_ref().map(|hosts| hosts.iter().cloned().collect());
@@ -199,6 +207,7 @@ impl RunState {
     /// further, unless other hosts are to be rolled back.
     fn resume(&mut self, seq: u64) {
         self.resumed_at = seq;
+        self.ordered = None;
         self.stop_requested = false;
         self.why = None;
         self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };

@@ -23,7 +23,7 @@ pub const MAX_VALUES: usize = 250_000;
 const TRUE: &[&str] = &["true", "t", "yes", "y", "on", "1"];
 const FALSE: &[&str] = &["false", "f", "no", "n", "off", "0"];
 
-/// How output becomes a value. `key` is the field that becomes the key of a map of rows.
+/// How output becomes a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// `{exit, stdout, stderr}`.
@@ -37,29 +37,35 @@ pub enum Reading {
     Size,
     /// A list of lines, without empty ones.
     Lines,
+    /// Values in a format.
+    Data(Data),
+}
+
+/// How text in a format becomes a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    pub format: Format,
+    /// The keys that lead to the rows in a JSON or YAML value, separated by dots.
+    pub at: Option<String>,
+    /// The field that becomes the key of a map of rows.
+    pub key: Option<String>,
+    pub types: Types,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
     /// `key: value` or `key=value` lines as a map.
-    KeyValue {
-        types: Types,
-    },
-    Json {
-        key: Option<String>,
-        types: Types,
-    },
-    Yaml {
-        key: Option<String>,
-        types: Types,
-    },
+    Pairs,
+    Json,
+    /// A JSON value in each line.
+    JsonLines,
+    Yaml,
     /// Tab-separated rows under a header.
-    Tsv {
-        key: Option<String>,
-        types: Types,
-    },
-    /// The named groups of a regular expression: of its first match, or with `key` of all matches.
-    Regex {
-        pattern: String,
-        key: Option<String>,
-        types: Types,
-    },
+    Tsv,
+    /// Comma-separated rows under a header.
+    Csv,
+    /// The named groups of a regular expression: of its first match, or with a key of all matches.
+    Regex(String),
 }
 
 /// The types of fields that are not strings.
@@ -73,6 +79,16 @@ pub enum Type {
     Float,
     /// `true`, `t`, `yes`, `y`, `on`, `1`, or `false`, `f`, `no`, `n`, `off`, `0`, in any case.
     Bool,
+}
+
+impl Reading {
+    /// Whether a mapping that it gives is one row, and not a table of rows.
+    pub fn is_row(&self) -> bool {
+        match self {
+            Self::Data(data) => data.key.is_none(),
+            _ => true,
+        }
+    }
 }
 
 impl Type {
@@ -122,13 +138,14 @@ pub fn read(
     match reading {
         Reading::Int => convert(text, Type::Int),
         Reading::Lines => lines(text),
-        Reading::KeyValue { types } => pairs::read(text, types),
-        Reading::Json { key, types } => data::json(text, key.as_deref(), types),
-        Reading::Yaml { key, types } => data::yaml(text, key.as_deref(), types),
-        Reading::Tsv { key, types } => table::tsv(text, key.as_deref(), types),
-        Reading::Regex { pattern, key, types } => {
-            matches::read(text, pattern, key.as_deref(), types)
-        }
+        Reading::Data(data) => match &data.format {
+            Format::Pairs => pairs::read(text, &data.types),
+            Format::Json => data::json(text, data),
+            Format::JsonLines => data::json_lines(text, data),
+            Format::Yaml => data::yaml(text, data),
+            Format::Tsv | Format::Csv => table::read(text, data),
+            Format::Regex(pattern) => matches::read(text, pattern, data),
+        },
         Reading::Text | Reading::Whole | Reading::Discard | Reading::Size => Ok(text.trim().into()),
     }
 }

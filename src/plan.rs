@@ -35,7 +35,7 @@ use crate::schema::kind::Kind;
 use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
 use crate::template::Template;
-use crate::template::expression::Expression;
+use crate::template::expression::{Expr, Expression};
 
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Target, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList};
@@ -154,8 +154,9 @@ pub struct Plan {
     pub inputs: IndexMap<String, Input>,
     /// The host pattern and its location.
     pub hosts: (String, Span),
-    /// How many hosts at a time, batch by batch; the last repeats. Never empty.
-    pub serial: Vec<usize>,
+    /// The sections of the run, one after the other. Never empty.
+    pub serial: Vec<Section>,
+    pub order: Option<Order>,
     /// How many hosts may fail before no new host starts.
     pub max_failures: usize,
     /// Groups or hosts to lock in addition to the targets.
@@ -169,6 +170,23 @@ pub struct Plan {
     pub invariants: Invariants,
     /// Where each step is, by its path.
     pub routes: Routes,
+}
+
+/// Hosts that are worked on in batches.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// The group that they are in, and its location; `None` for all hosts of the run.
+    pub group: Option<(String, Span)>,
+    /// How many at a time, batch by batch; the last repeats. Never empty.
+    pub sizes: Vec<usize>,
+}
+
+/// Which hosts of a section start first, or last.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Whether those for which the condition is true start last.
+    pub is_last: bool,
+    pub condition: Rc<Expression>,
 }
 
 /// A command that reads the state of a host.
@@ -347,6 +365,19 @@ impl<T> Deferred<T> {
 }
 
 impl Plan {
+    /// Returns the groups whose members its texts use by `groups.NAME`.
+    pub fn used_groups(&self) -> IndexMap<&str, Option<Span>> {
+        let mut groups = IndexMap::new();
+        self.each_use(&mut |one| {
+            for part in one.text.roots().into_iter().flat_map(Expr::all) {
+                if let Some(name) = part.group() {
+                    groups.entry(name).or_insert_with(|| one.text.written().place(part));
+                }
+            }
+        });
+        groups
+    }
+
     /// Calls a function on every step, in the order of the plan.
     pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Step)) {
         self.steps.iter().for_each(|step| step.visit(see));

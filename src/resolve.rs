@@ -14,7 +14,7 @@ pub mod secrets;
 pub mod texts;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use minijinja::value::Serde;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
 use crate::inventory::{Host, HostName, Inventory};
-use crate::plan::{Plan, Target};
+use crate::plan::{Plan, Section, Target};
 use crate::resolve::secrets::Secrets;
 use crate::source::{SourceId, Sources};
 use crate::template;
@@ -37,7 +37,7 @@ pub struct ResolvedPlan {
     pub plan: Plan,
     /// The inventory: all of it, for delegated steps.
     pub inventory: Inventory,
-    /// The hosts to be worked on, in the order of the inventory.
+    /// The hosts to be worked on: section by section, in the order of the inventory.
     pub hosts: Vec<HostName>,
     /// The values of the inputs, host by host.
     pub inputs: IndexMap<HostName, IndexMap<String, serde_json::Value>>,
@@ -45,6 +45,30 @@ pub struct ResolvedPlan {
     pub files: BTreeMap<String, Arc<[u8]>>,
     /// The values that are never shown, and not kept.
     pub secrets: Secrets,
+    /// The names of the members of the groups that texts use.
+    pub groups: Value,
+    /// How many hosts each section has.
+    pub sections: Vec<usize>,
+}
+
+/// Returns how many hosts each section of a run has.
+pub fn sections(plan: &Plan, inventory: &Inventory, hosts: &[HostName]) -> Vec<usize> {
+    let members = |section: &Section| match &section.group {
+        None => hosts.len(),
+        Some((group, _)) => {
+            let members: HashSet<HostName> =
+                inventory.members(group).unwrap_or_default().into_iter().collect();
+            hosts.iter().filter(|host| members.contains(*host)).count()
+        }
+    };
+    plan.serial.iter().map(members).collect()
+}
+
+/// Returns the value of `groups` in the texts of a plan.
+pub fn groups_value(plan: &Plan, inventory: &Inventory) -> Value {
+    let names = |group| inventory.members(group).unwrap_or_default();
+    let groups = plan.used_groups().into_keys().map(|group| (group, names(group)));
+    Serde(groups.collect::<BTreeMap<_, _>>()).into()
 }
 
 impl ResolvedPlan {
@@ -56,11 +80,9 @@ impl ResolvedPlan {
 
     /// Returns the hosts on which a command may run that belongs to a step or a probe of `here`.
     pub fn members(&self, target: &Target, here: &[HostName]) -> Vec<HostName> {
-        match target {
-            Target::Here => here.to_vec(),
-            Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) => {
-                self.inventory.members(name).unwrap_or_default()
-            }
+        match target.name() {
+            None => here.to_vec(),
+            Some(name) => self.inventory.members(name).unwrap_or_default(),
         }
     }
 }
@@ -108,8 +130,10 @@ pub fn resolve(
     }
     let mut inventory = inventory;
     secrets::hide(&plan, &mut inventory, given, sources);
+    let (files, groups) = (BTreeMap::new(), groups_value(&plan, &inventory));
+    let sections = sections(&plan, &inventory, &hosts);
     let mut resolved =
-        ResolvedPlan { plan, inventory, hosts, inputs, files: BTreeMap::new(), secrets };
+        ResolvedPlan { plan, inventory, hosts, inputs, files, secrets, groups, sections };
     secrets::check(&resolved, given, &mut own);
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
@@ -137,6 +161,7 @@ pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
     if let Some(host) = resolved.inventory.host(host) {
         names.insert("host".into(), host_value(host));
     }
+    names.insert("groups".into(), resolved.groups.clone());
     names
 }
 

@@ -56,8 +56,8 @@ pub use self::decide::verdict::exit_status;
 
 use crate::clock::Clock;
 use crate::event::{
-    Answer, Event, HostEvent, Journal, JournalError, PreflightVerdict, Progress, Question, Record,
-    RunEvent, RunId, TaskEvent,
+    Answer, Event, HostEvent, Journal, JournalError, PreflightVerdict, Progress, Question, Reason,
+    Record, RunEvent, RunId, Seen, TaskEvent, Truth,
 };
 use crate::history::{Reporter, RunState};
 use crate::inventory::HostName;
@@ -69,6 +69,7 @@ use crate::run::locks::{Locks, locked_hosts};
 use crate::run::queue::Queue;
 use crate::run::reach::Login;
 use crate::task::TaskId;
+use crate::transport::hosts::at_a_time;
 use crate::transport::{Transport, TransportError};
 
 /// One run, and the world it needs.
@@ -420,11 +421,39 @@ impl<'r> Live<'r, '_> {
         let (host, result) = match decision {
             Decision::Record(event) => return (None, self.note(event).await),
             Decision::Ask(task) => return (None, self.ask(&task).await),
+            Decision::Order(hosts) => return (None, self.order(&hosts).await),
             Decision::Preflight(host) => (host.clone(), self.preflight(&host).await),
             Decision::Perform(host, at) => (host.clone(), perform::perform(self, &host, at).await),
             Decision::Settle(host, at) => (host.clone(), perform::settle(self, &host, at).await),
         };
         (Some(host), result)
+    }
+
+    /// Finds out which of these hosts `order` is about. If that is unknown of a host, it does not come first.
+    async fn order(&self, hosts: &[HostName]) -> Result<(), JournalError> {
+        let Some(order) = &self.run.plan.plan.order else { return Ok(()) };
+        let observe = |host: &'_ HostName| {
+            let host = host.clone();
+            async move {
+                let names = perform::names(self, &host, None);
+                let guard = Guard::new(self.run.transport, &host, None);
+                let (plan, names) = (self.run.plan, &names);
+                let observer = observe::Observer { plan, transport: &guard, host: &host, names };
+                let seen = observer.condition(&order.condition).await.seen;
+                (seen, host)
+            }
+        };
+        let seen: Vec<_> = at_a_time(decide::PREFLIGHT_WIDTH, hosts.iter().map(observe)).await;
+        let is_named = |(seen, _): &(Vec<Seen>, HostName)| {
+            seen.iter().all(|one| match one.truth {
+                Truth::True => true,
+                Truth::False => false,
+                Truth::Unknown => order.is_last,
+            })
+        };
+        let (seen, hosts): (Vec<_>, Vec<_>) = seen.into_iter().filter(is_named).unzip();
+        let why = Reason { text: order.condition.text.clone(), seen: seen.concat() };
+        self.note(RunEvent::Ordered { last: order.is_last, hosts, why }.into()).await
     }
 
     /// Connects to a host, and runs the checks of the preflight on it.

@@ -223,6 +223,8 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
         RunEvent::Started | RunEvent::Resumed { .. } => Some(RunStatus::Running),
         RunEvent::Paused { .. } => Some(RunStatus::Paused),
         RunEvent::Ended { status, .. } => Some(*status),
-        RunEvent::RollbackRequested { .. } | RunEvent::StopRequested { .. } => None,
+        RunEvent::Ordered { .. }
+        | RunEvent::RollbackRequested { .. }
+        | RunEvent::StopRequested { .. } => None,
     }
 }

@@ -230,6 +230,12 @@ impl Template {
         engine::render(&self.text, mode, names)
     }
 
+    /// Whether it is exactly one `{{ LIST | each }}`: several arguments of a command.
+    pub fn is_several(&self) -> bool {
+        matches!(self.expressions(), [only] if only.shown && only.expr.is_each())
+            && self.inner().is_some()
+    }
+
     /// Returns the name, if the text is exactly one `{{ NAME }}`.
     pub fn whole_variable(&self) -> Option<String> {
         match self.whole()?.root.kind {
@@ -240,14 +246,17 @@ impl Template {
 
     /// Returns the expression, if the text is exactly one `{{ }}`: then its value keeps its type.
     pub fn whole(&self) -> Option<Expression> {
-        let inner = self.text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-        if inner.contains("{{") || inner.contains("}}") {
-            return None;
-        }
+        let inner = self.inner()?;
         // `{{-` takes the spaces before it away; it is not a minus.
         let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
         let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
         Expression::parse_text(inner.trim()).ok()
+    }
+
+    /// Returns what is between the braces, if the text is exactly one `{{ }}`.
+    fn inner(&self) -> Option<&str> {
+        let inner = self.text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+        (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
     }
 }
 

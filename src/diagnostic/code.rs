@@ -131,6 +131,7 @@ pub enum Code {
     LocksNotEnforced,
     GroupNotHost,
     NoHosts,
+    SerialGroup,
     NotYet,
     NoSuchInventory,
     UnreadableInventory,

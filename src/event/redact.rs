@@ -34,6 +34,7 @@ impl RunEvent {
                 optional(why, |why| text(why, by));
             }
             Self::Paused { why } => text(why, by),
+            Self::Ordered { why, .. } => reason(why, by),
             Self::Planned(_)
             | Self::Started
             | Self::Resumed { .. }

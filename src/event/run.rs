@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Reason;
 use crate::inventory::{HostName, Inventory};
 use crate::task::StepPath;
 
@@ -23,6 +24,15 @@ pub enum RunEvent {
     Resumed {
         /// `user@machine`.
         by: String,
+    },
+    /// Before a batch: which of the hosts that have not started `order` of the plan puts first, or last.
+    #[serde(rename = "batch_ordered")]
+    Ordered {
+        /// Whether they are put last.
+        last: bool,
+        hosts: Vec<HostName>,
+        /// What was observed on them.
+        why: Reason,
     },
     /// The operator asked for hosts to be rolled back.
     RollbackRequested {
@@ -117,8 +127,11 @@ pub struct Outline {
     pub plan: String,
     /// What it is for.
     pub summary: Option<String>,
-    /// At most so many hosts at a time, batch by batch; the last repeats.
+    /// At most so many hosts at a time, batch by batch; the last repeats. Empty if each group has its own.
     pub serial: Vec<usize>,
+    /// The same for each group, one group after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serial_groups: Vec<(String, Vec<usize>)>,
     /// All steps, handlers and rescues included, in the order of the plan.
     pub steps: Vec<OutlineStep>,
 }

@@ -25,8 +25,6 @@ pub struct Planned {
     pub limit: Option<String>,
     /// The inventory's path as the user named it.
     pub inventory_path: String,
-    /// The most hosts at a time, batch by batch.
-    pub serial: Vec<usize>,
     /// Whether all hosts are models, so that time is virtual.
     pub is_model: bool,
     /// The steps, in the order of the plan.
@@ -47,7 +45,6 @@ impl Planned {
             arguments: planned.arguments.clone(),
             limit: planned.limit.clone(),
             inventory_path: planned.inventory.path.clone(),
-            serial: outline.serial.clone(),
             is_model: !planned.hosts.is_empty() && planned.hosts.iter().all(is_model),
             steps: outline.steps.iter().map(|step| (step.path.clone(), step.clone())).collect(),
         }

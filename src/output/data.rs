@@ -6,14 +6,28 @@ use crate::diagnostic::Diagnostics;
 use crate::document::{self, Node};
 use crate::output::table::{Row, keyed, kind};
 use crate::output::{
-    MAX_VALUES, TOO_LARGE, Type, Types, bounded, convert, is_blank, is_whole, quoted,
+    Data, MAX_VALUES, TOO_LARGE, Type, bounded, convert, is_blank, is_whole, quoted,
 };
 use crate::source::Sources;
 
-pub(super) fn json(text: &str, key: Option<&str>, types: &Types) -> Result<Value, String> {
+pub(super) fn json(text: &str, data: &Data) -> Result<Value, String> {
     if is_blank(text) {
         return Err("expected JSON, found no output".into());
     }
+    rows(json_value(text)?, data)
+}
+
+/// Reads a list: a value in each line, without empty lines.
+pub(super) fn json_lines(text: &str, data: &Data) -> Result<Value, String> {
+    let lines = || text.lines().enumerate().filter(|(_, line)| !is_blank(line));
+    bounded(lines().count())?;
+    let value = |(number, line): (usize, &str)| {
+        json_value(line).map_err(|why| format!("line {}: {why}", number + 1))
+    };
+    rows(lines().map(value).collect::<Result<_, _>>()?, data)
+}
+
+fn json_value(text: &str) -> Result<Value, String> {
     if values(text) > MAX_VALUES {
         return Err(format!("it printed more than {MAX_VALUES} values"));
     }
@@ -23,13 +37,13 @@ pub(super) fn json(text: &str, key: Option<&str>, types: &Types) -> Result<Value
     })?;
     // It would be rounded.
     let fits = |number: &str| number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
-    if let Some(number) = numbers(text).find(|number| is_whole(number) && !fits(number)) {
-        return Err(format!("expected {TOO_LARGE}, found {}", quoted(number)));
+    match numbers(text).find(|number| is_whole(number) && !fits(number)) {
+        Some(number) => Err(format!("expected {TOO_LARGE}, found {}", quoted(number))),
+        None => Ok(value),
     }
-    rows(value, key, types)
 }
 
-pub(super) fn yaml(text: &str, key: Option<&str>, types: &Types) -> Result<Value, String> {
+pub(super) fn yaml(text: &str, data: &Data) -> Result<Value, String> {
     if is_blank(text) {
         return Err("expected YAML, found no output".into());
     }
@@ -48,23 +62,55 @@ pub(super) fn yaml(text: &str, key: Option<&str>, types: &Types) -> Result<Value
     if let Some(number) = too_large(&node, &sources) {
         return Err(format!("expected {TOO_LARGE}, found {}", quoted(&number)));
     }
-    rows(node.to_json(), key, types)
+    rows(node.to_json(), data)
 }
 
-/// Reads a list of mappings as rows, if a key or types are set.
-fn rows(value: Value, key: Option<&str>, types: &Types) -> Result<Value, String> {
+/// Returns the part of a value to which keys lead.
+fn part(mut value: Value, at: &str) -> Result<Value, String> {
+    for key in at.split('.') {
+        let found = match &mut value {
+            Value::Object(map) => map.remove(key),
+            Value::Array(items) => {
+                let index = key.parse().ok().filter(|index| *index < items.len());
+                index.map(|index: usize| items.swap_remove(index))
+            }
+            _ => None,
+        };
+        value = found.ok_or_else(|| {
+            let keys: Vec<&str> = match &value {
+                Value::Object(map) => map.keys().take(6).map(String::as_str).collect(),
+                _ => Vec::new(),
+            };
+            let with = if keys.is_empty() { "" } else { " with " };
+            let found = format!("{}{with}{}", kind(&value), keys.join(", "));
+            format!("no `{key}` on the way to `{at}`, found {found}")
+        })?;
+    }
+    Ok(value)
+}
+
+/// Reads a list of mappings as rows, if a key or types are set; with a key, also a mapping of mappings.
+fn rows(value: Value, data: &Data) -> Result<Value, String> {
+    let Data { at, key, types, .. } = data;
+    let value = match at {
+        Some(at) => part(value, at)?,
+        None => value,
+    };
     if key.is_none() && types.is_empty() {
         return Ok(value);
     }
     let items = match value {
         Value::Array(items) => items,
+        Value::Object(map) if key.is_some() && map.values().all(Value::is_object) => {
+            map.into_iter().map(|(_, row)| row).collect()
+        }
         Value::Object(map) => {
             let lists = map.iter().find(|(_, value)| value.is_array());
-            let near = lists.map_or_else(String::new, |(name, _)| format!(" with a list `{name}`"));
-            return Err(format!(
-                "expected a list of mappings, found a mapping{near}: remove `key` and \
-                 `types`"
-            ));
+            let help = match lists {
+                Some((name, _)) => format!(" with a list `{name}`: add `at: {name}`"),
+                None => ": remove `key` and `types`".to_owned(),
+            };
+            return Err(format!("expected a list of mappings, found a mapping{help}"));
         }
         other => {
             return Err(format!("expected a list of mappings, found {}", kind(&other)));
@@ -92,7 +138,7 @@ fn rows(value: Value, key: Option<&str>, types: &Types) -> Result<Value, String>
     {
         return Err(format!("no row has a column `{name}`"));
     }
-    keyed(rows, key)
+    keyed(rows, key.as_deref())
 }
 
 /// Converts a field. Null stays null: the command printed it.

@@ -4,16 +4,12 @@ use regex::{Captures, Regex};
 use serde_json::Value;
 
 use crate::output::table::{Row, keyed};
-use crate::output::{Type, Types, bounded, convert, quoted};
+use crate::output::{Data, Type, Types, bounded, convert, quoted};
 use crate::regexes;
 
 /// Reads the named groups of the first match as a map; with `key`, those of every match as rows.
-pub(super) fn read(
-    text: &str,
-    pattern: &str,
-    key: Option<&str>,
-    types: &Types,
-) -> Result<Value, String> {
+pub(super) fn read(text: &str, pattern: &str, data: &Data) -> Result<Value, String> {
+    let Data { key, types, .. } = data;
     let regex = regexes::compile(pattern).map_err(|why| format!("invalid pattern: {why}"))?;
     let most = if key.is_some() { usize::MAX } else { 1 };
     let mut rows = Vec::new();
@@ -33,7 +29,7 @@ pub(super) fn read(
         ));
     }
     match key {
-        Some(_) => keyed(rows, key),
+        Some(_) => keyed(rows, key.as_deref()),
         None => Ok(rows.swap_remove(0).into()),
     }
 }

@@ -1,37 +1,64 @@
 //! Tables: rows under a header, and rows of any format by one of their fields.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use crate::output::{MAX_COLUMNS, Type, Types, bounded, convert, is_blank, quoted};
+use crate::output::{Data, Format, MAX_COLUMNS, Type, bounded, convert, is_blank, quoted};
 
 /// A row: its fields by their names.
 pub(super) type Row = Map<String, Value>;
 
-/// Reads lines of cells separated by tabs; the first line names the columns.
-pub(super) fn tsv(text: &str, key: Option<&str>, types: &Types) -> Result<Value, String> {
-    let mut lines = text.lines();
-    let Some(header) = lines.next() else {
+/// A line of cells, as it is written and split.
+type Line<'t> = Result<(&'t str, Vec<Cow<'t, str>>), String>;
+
+/// Splits a text into lines of cells; empty lines are left out.
+fn lines<'t>(text: &'t str, format: &Format) -> Box<dyn Iterator<Item = Line<'t>> + 't> {
+    if *format == Format::Tsv {
+        let lines = text.lines().filter(|line| !line.is_empty());
+        return Box::new(lines.map(|line| Ok((line, line.split('\t').map(Cow::from).collect()))));
+    }
+    let mut reader = csv::ReaderBuilder::new();
+    let reader = reader.has_headers(false).flexible(true).from_reader(text.as_bytes());
+    Box::new(reader.into_records().map(|record| {
+        let record = record.map_err(|error| format!("the output is not valid CSV: {error}"))?;
+        let start = record.position().map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
+        let line = text.get(start..).and_then(|rest| rest.trim_start().lines().next());
+        let cells = record.iter().map(|cell| cell.to_owned().into()).collect();
+        Ok((line.unwrap_or_default(), cells))
+    }))
+}
+
+/// Reads rows of cells; the first line names the columns.
+pub(super) fn read(text: &str, data: &Data) -> Result<Value, String> {
+    let Data { format, key, types, .. } = data;
+    let mut lines_of_text = lines(text, format);
+    let Some(first) = lines_of_text.next() else {
         return Err("expected a header, found no output".into());
     };
-    bounded(text.lines().skip(1).filter(|line| !line.is_empty()).count())?;
-    let columns: Vec<&str> = header.split('\t').take(MAX_COLUMNS + 1).collect();
+    let (header, mut columns) = first?;
+    bounded(lines(text, format).skip(1).count())?;
     if columns.len() > MAX_COLUMNS {
         return Err(format!("the header has more than {MAX_COLUMNS} columns"));
+    }
+    // As HAProxy prints it.
+    if let Some(name) = columns[0].strip_prefix("# ").filter(|_| *format == Format::Csv) {
+        columns[0] = name.to_owned().into();
     }
     for (number, column) in columns.iter().enumerate() {
         if columns[..number].contains(column) {
             return Err(format!("duplicate column in the header: {}", named(column)));
         }
     }
-    for wanted in key.into_iter().chain(types.keys().map(String::as_str)) {
-        if !columns.contains(&wanted) {
+    for wanted in key.iter().chain(types.keys()) {
+        if !columns.iter().any(|column| column == wanted) {
             return Err(format!("missing column `{wanted}` in the header {}", quoted(header)));
         }
     }
     let mut rows: Vec<Row> = Vec::new();
-    for line in lines.filter(|line| !line.is_empty()) {
+    for line in lines_of_text {
+        let (line, cells) = line?;
         let number = rows.len() + 1;
-        let cells: Vec<&str> = line.split('\t').collect();
         if cells.len() != columns.len() {
             return Err(format!(
                 "row {number} has {} columns, the header has {}: {}",
@@ -42,14 +69,14 @@ pub(super) fn tsv(text: &str, key: Option<&str>, types: &Types) -> Result<Value,
         }
         let mut row = Row::new();
         for (column, cell) in columns.iter().zip(cells) {
-            let kind = types.get(*column).copied().unwrap_or(Type::String);
-            let value = convert(cell, kind)
+            let kind = types.get(column.as_ref()).copied().unwrap_or(Type::String);
+            let value = convert(&cell, kind)
                 .map_err(|why| format!("{} in row {number}: {why}", named(column)))?;
-            row.insert((*column).to_owned(), value);
+            row.insert(column.clone().into_owned(), value);
         }
         rows.push(row);
     }
-    keyed(rows, key)
+    keyed(rows, key.as_deref())
 }
 
 fn named(column: &str) -> String {

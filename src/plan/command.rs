@@ -16,8 +16,23 @@ pub enum Target {
     Host(String, Span),
     /// On any one member of this group.
     OneOf(String, Span),
-    /// On every member of this group (probes only).
+    /// On every member of this group: a condition must be true for each (probes only).
     EachOf(String, Span),
+    /// On every member of this group: a table with a row for each that answers (probes only).
+    RowsOf(String, Span),
+}
+
+impl Target {
+    /// Returns the host or group that it names.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Here => None,
+            Self::Host(name, _)
+            | Self::OneOf(name, _)
+            | Self::EachOf(name, _)
+            | Self::RowsOf(name, _) => Some(name),
+        }
+    }
 }
 
 /// A command before its templates are rendered.

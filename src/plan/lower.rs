@@ -29,14 +29,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{Entry, Node, Value};
 use crate::plan::{
     Become, Check, DEFAULT_RETRY_DELAY, DEFAULT_TIMEOUT, DEFAULT_WITHIN, Deferred, ExitCodes,
-    Invariants, NamedExpression, Plan, Probe, Retry, Routes, Target,
+    Invariants, NamedExpression, Order, Plan, Probe, Retry, Routes, Section, Target,
 };
 use crate::regexes::Compiler;
-use crate::schema::one_of;
 use crate::source::{Sources, Span};
 use crate::template::Template;
 use crate::template::expression::Expression;
@@ -160,7 +159,8 @@ impl Lowering<'_> {
             description: text("description"),
             inputs,
             hosts: self.fixed(node.get("hosts"), node.span),
-            serial: serial(node.get("serial")),
+            serial: sections(node.get("serial")),
+            order: node.get("order").and_then(|order| self.order(order)),
             max_failures: node.get("max_failures").map_or(0, whole),
             locks: node
                 .get("locks")
@@ -214,12 +214,15 @@ impl Lowering<'_> {
     }
 
     fn target(&mut self, node: &Node) -> Target {
-        let (one, each) = (node.get("one_of"), node.get("each_of"));
-        let (name, span) = self.fixed(one.or(each).or(Some(node)), node.span);
-        match (one, each) {
-            (Some(_), _) => Target::OneOf(name, span),
-            (None, Some(_)) => Target::EachOf(name, span),
-            (None, None) => Target::Host(name, span),
+        let keys = ["one_of", "each_of", "rows_of"];
+        let group = keys.into_iter().find_map(|key| Some((key, node.get(key)?)));
+        let (key, name) = group.unwrap_or(("", node));
+        let (name, span) = self.fixed(Some(name), node.span);
+        match key {
+            "one_of" => Target::OneOf(name, span),
+            "each_of" => Target::EachOf(name, span),
+            "rows_of" => Target::RowsOf(name, span),
+            _ => Target::Host(name, span),
         }
     }
 
@@ -276,29 +279,11 @@ impl Lowering<'_> {
         let Some((from, filter)) = node.get("from").zip(node.get("where")) else {
             return NamedExpression { expression: self.expression(node), from: None, span };
         };
-        self.from(from);
-        let expression = self.expression(filter);
-        NamedExpression { expression, from: from.as_text().map(str::to_owned), span }
-    }
-
-    /// Reports a `from` that is not a probe.
-    fn from(&mut self, from: &Node) {
-        let name = from.as_text().unwrap_or_default();
-        if self.is_probe(name) {
-            return;
+        NamedExpression {
+            expression: self.expression(filter),
+            from: Some(self.expression(from)),
+            span,
         }
-        let probes = self.names_of(NameKind::Probe);
-        let add = "add a probe with this name under `probes`";
-        let or = match probes.len() {
-            1..=6 => format!("use {}, or {add}", one_of(&probes)),
-            _ => add.to_owned(),
-        };
-        let fault = Diagnostic::error(Code::UnknownName, format!("unknown probe `{name}`"))
-            .at(from.span, "`from` requires the name of a probe")
-            .suggest(nearest(name, probes.iter().copied()), or);
-        let probes: Vec<String> = probes.into_iter().map(str::to_owned).collect();
-        self.used.extend(probes);
-        fault.emit(&mut self.found);
     }
 
     fn checks(&mut self, node: Option<&Node>) -> Vec<Check> {
@@ -336,6 +321,12 @@ impl Lowering<'_> {
                 )
                 .emit(&mut self.found);
         }
+    }
+
+    fn order(&mut self, node: &Node) -> Option<Order> {
+        let last = node.get("last");
+        let condition = self.expression(last.or(node.get("first"))?);
+        Some(Order { is_last: last.is_some(), condition })
     }
 
     fn invariants(&mut self, node: Option<&Node>) -> Invariants {
@@ -408,11 +399,20 @@ fn words_of(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| !word.is_empty())
 }
 
-fn serial(node: Option<&Node>) -> Vec<usize> {
+fn sections(node: Option<&Node>) -> Vec<Section> {
+    let sizes = |node: &Node| match node.items() {
+        [] => vec![whole(node)],
+        items => items.iter().map(whole).collect(),
+    };
+    let all = |sizes| vec![Section { group: None, sizes }];
     match node {
-        None => vec![1],
-        Some(node) if node.items().is_empty() => vec![whole(node)],
-        Some(node) => node.items().iter().map(whole).collect(),
+        None => all(vec![1]),
+        Some(node) if node.entries().is_empty() => all(sizes(node)),
+        Some(node) => {
+            let groups = node.entries().iter();
+            let of = |entry: &Entry| Some((entry.key.clone(), entry.key_span));
+            groups.map(|entry| Section { group: of(entry), sizes: sizes(&entry.value) }).collect()
+        }
     }
 }
 

@@ -21,9 +21,9 @@ pub enum Purpose<'a> {
     Default(&'a str),
     /// The value of a named expression.
     Named,
-    /// The condition that selects rows of this probe.
+    /// The condition by which this named expression selects rows.
     Rows(&'a str),
-    /// A check in `preflight`, `requires`, `assert` or `invariants`.
+    /// A check in `preflight`, `requires`, `assert` or `invariants`, or the condition of `order`.
     Check,
     When,
     DoneWhen,
@@ -32,8 +32,12 @@ pub enum Purpose<'a> {
     Set,
     /// The list of a `for_each`, or an item of it.
     Item,
-    /// A part of a command that other users of the host can see.
+    /// A word of a command, which other users of the host can see.
     Argument,
+    /// Another part of a command that they can see.
+    Setting,
+    /// A script, which they can see, too.
+    Script,
     /// The path of a file on this machine, which is rendered or sent unchanged.
     Path {
         rendered: bool,
@@ -104,9 +108,18 @@ impl Plan {
         for probe in self.probes.values() {
             uses.command(&probe.command);
         }
-        for named in self.named.values() {
-            let purpose = named.from.as_deref().map_or(Purpose::Named, Purpose::Rows);
+        for (name, named) in &self.named {
+            let purpose = match &named.from {
+                Some(from) => {
+                    uses.expression(Purpose::Named, from);
+                    Purpose::Rows(name)
+                }
+                None => Purpose::Named,
+            };
             uses.expression(purpose, &named.expression);
+        }
+        if let Some(order) = &self.order {
+            uses.expression(Purpose::Check, &order.condition);
         }
         let invariants = &self.invariants;
         let all = [&self.preflight, &invariants.always, &invariants.at_rest, &invariants.at_end];
@@ -210,7 +223,7 @@ impl<'a> Uses<'a> {
                     self.template(Purpose::Argument, word);
                 }
             }
-            Work::Shell(script) => self.template(Purpose::Argument, script),
+            Work::Shell(script) => self.template(Purpose::Script, script),
             Work::Upload(upload) => {
                 let purpose = match &upload.source {
                     UploadSource::Content(_) => Purpose::Content,
@@ -218,16 +231,16 @@ impl<'a> Uses<'a> {
                     UploadSource::Rendered(_) => Purpose::Path { rendered: true },
                 };
                 self.template(purpose, upload.source.template());
-                self.template(Purpose::Argument, &upload.to);
+                self.template(Purpose::Setting, &upload.to);
                 let options = [&upload.mode, &upload.owner].into_iter().flatten();
-                options.for_each(|option| self.deferred(Purpose::Argument, option));
+                options.for_each(|option| self.deferred(Purpose::Setting, option));
             }
         }
         let options = command.env.values().chain(&command.dir);
-        options.for_each(|option| self.template(Purpose::Argument, option));
+        options.for_each(|option| self.template(Purpose::Setting, option));
         command.stdin.iter().for_each(|stdin| self.template(Purpose::Content, stdin));
         if let Some(Become::Yes(Some(user))) = &command.r#become {
-            self.deferred(Purpose::Argument, user);
+            self.deferred(Purpose::Setting, user);
         }
         self.durations([&command.timeout]);
     }

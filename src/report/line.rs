@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::event::{
-    Event, HostEvent, HostStatus, Outcome, PreflightVerdict, Reason, Record, RunEvent, RunPlanned,
-    RunStatus, TaskEvent, TaskId, TaskStatus, Truth,
+    Event, HostEvent, HostStatus, Outcome, Outline, PreflightVerdict, Reason, Record, RunEvent,
+    RunPlanned, RunStatus, TaskEvent, TaskId, TaskStatus, Truth,
 };
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
@@ -111,6 +111,7 @@ fn of_run(state: &RunState, event: &RunEvent) -> Line {
             };
             Line::new("started", Tone::Strong, text)
         }
+        RunEvent::Ordered { last, hosts, why } => ordered(*last, hosts, why),
         RunEvent::Resumed { by } => {
             Line::new("resumed", Tone::Strong, format!("by {}", printable(by)))
         }
@@ -133,6 +134,19 @@ fn of_run(state: &RunState, event: &RunEvent) -> Line {
             Line::new(status.word(), run_tone(*status), why)
         }
     }
+}
+
+/// The hosts that start first, or last, in the batches that follow.
+fn ordered(last: bool, hosts: &[HostName], why: &Reason) -> Line {
+    let place = if last { "last" } else { "first" };
+    let names = list(hosts.iter().map(HostName::as_str), MOST_HOSTS);
+    let come = if hosts.len() == 1 { "starts" } else { "start" };
+    let text = format!("{names} {come} {place}: {}", sentence(&why.text));
+    if hosts.is_empty() {
+        let text = format!("no host starts {place}: {}", sentence(&why.text));
+        return Line::new("order", Tone::Quiet, text).trace();
+    }
+    Line::new("order", Tone::Quiet, text)
 }
 
 fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line> {
@@ -222,13 +236,19 @@ fn run_planned(planned: &RunPlanned) -> Line {
         "{} on {}{}: {hosts}",
         sentence(&planned.outline.plan),
         count(planned.hosts.len(), "host"),
-        at_a_time(&planned.outline.serial)
+        batches(&planned.outline)
     );
     Line::new("planned", Tone::Strong, text)
 }
 
 /// Returns the batches: `, 1 at a time`.
-pub(crate) fn at_a_time(serial: &[usize]) -> String {
+pub(crate) fn batches(outline: &Outline) -> String {
+    let groups = outline.serial_groups.iter();
+    let groups = groups.map(|(group, sizes)| format!(", {}{}", printable(group), at_a_time(sizes)));
+    at_a_time(&outline.serial) + &groups.collect::<String>()
+}
+
+fn at_a_time(serial: &[usize]) -> String {
     match serial {
         [] => String::new(),
         [size] => format!(", {size} at a time"),

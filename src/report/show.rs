@@ -15,7 +15,7 @@ use crate::event::{
 use crate::history::{RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
-use crate::report::line::{Line, at_a_time, for_each, host_tone, line_of, run_tone, task_tone};
+use crate::report::line::{Line, batches, for_each, host_tone, line_of, run_tone, task_tone};
 use crate::report::open::{StoredRun, commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
 use crate::report::tally::title_of;
@@ -114,7 +114,7 @@ impl Page<'_> {
         }
         let hosts = list(planned.hosts.iter().map(HostName::as_str), MOST_HOSTS);
         self.fact("hosts", &hosts);
-        let serial = at_a_time(&planned.outline.serial);
+        let serial = batches(&planned.outline);
         self.fact("serial", serial.trim_start_matches(", "));
         self.inputs(planned);
     }

@@ -36,10 +36,56 @@ pub(super) fn targets(
             .emit(found);
         return hosts;
     }
-    match &given.limit {
+    let hosts = match &given.limit {
         Some(limit) => limited(hosts, limit, inventory, found),
         None => hosts,
+    };
+    in_sections(hosts, plan, inventory, found)
+}
+
+/// Puts hosts into the order of the groups in `serial`. Each must be in exactly one of them.
+fn in_sections(
+    hosts: Vec<HostName>,
+    plan: &Plan,
+    inventory: &Inventory,
+    found: &mut Diagnostics,
+) -> Vec<HostName> {
+    let groups = || plan.serial.iter().filter_map(|section| section.group.as_ref());
+    let Some((_, at)) = groups().next() else { return hosts };
+    for (name, span) in groups() {
+        members(name, *span, inventory, found);
     }
+    let of = |(name, _): &(String, Span)| -> HashSet<HostName> {
+        inventory.members(name).unwrap_or_default().into_iter().collect()
+    };
+    let groups: Vec<(&String, HashSet<HostName>)> =
+        groups().map(|group| (&group.0, of(group))).collect();
+    let mut sections = vec![Vec::new(); groups.len()];
+    for host in hosts {
+        let is_in =
+            |(_, (_, members)): &(usize, &(&String, HashSet<HostName>))| members.contains(&host);
+        let all: Vec<(usize, &str)> = groups
+            .iter()
+            .enumerate()
+            .filter(is_in)
+            .map(|(at, (name, _))| (at, name.as_str()))
+            .collect();
+        let names: Vec<&str> = all.iter().map(|(_, name)| *name).collect();
+        let message = match all[..] {
+            [(section, _)] => {
+                sections[section].push(host);
+                continue;
+            }
+            [] => format!("{host} is in no group of `serial`"),
+            _ => format!("{host} is in several groups of `serial`: {}", names.join(", ")),
+        };
+        Diagnostic::error(Code::SerialGroup, message)
+            .at(*at, "each host must be in exactly one of these groups")
+            .also(inventory.place(host.as_str()), "defined here")
+            .help("change the groups, or `hosts` of the plan")
+            .emit(found);
+    }
+    sections.concat()
 }
 
 fn limited(
@@ -123,7 +169,7 @@ pub(super) fn reached<'a>(
 ) -> Vec<&'a Host> {
     let mut names: IndexSet<HostName> = targets.iter().cloned().collect();
     for place in delegates(plan) {
-        if let Target::Host(name, _) | Target::OneOf(name, _) | Target::EachOf(name, _) = place {
+        if let Some(name) = place.name() {
             names.extend(inventory.members(name).unwrap_or_default());
         }
     }
@@ -140,13 +186,16 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
                     not_a_host(name, *span, inventory, found);
                 }
             }
-            Target::OneOf(name, span) | Target::EachOf(name, span) => {
+            Target::OneOf(name, span) | Target::EachOf(name, span) | Target::RowsOf(name, span) => {
                 members(name, *span, inventory, found);
             }
         }
     }
     for (name, span) in &plan.locks {
         members(name, *span, inventory, found);
+    }
+    for (name, span) in plan.used_groups() {
+        members(name, span.unwrap_or(plan.hosts.1), inventory, found);
     }
     for (name, span) in &plan.locks {
         let members = inventory.members(name).unwrap_or_default();

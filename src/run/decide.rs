@@ -47,7 +47,7 @@ pub use rounds::{failed_part, restarted_tasks};
 pub(super) use walk::may_have_run;
 
 /// How many hosts run their preflight at the same time before the first change.
-const PREFLIGHT_WIDTH: usize = 20;
+pub(super) const PREFLIGHT_WIDTH: usize = 20;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub enum Decision<'p> {
     /// Find out whether what was sent for a step still runs, before the host is rolled back.
     Settle(HostName, StepRef<'p>),
     Ask(TaskId),
+    /// Find out which of these hosts `order` of the plan is about.
+    Order(Vec<HostName>),
 }
 
 /// Decides. `can_ask`: whether there is an operator to ask.
@@ -139,7 +141,8 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
     }
     let forward = next_forward(plan, state, agenda);
     if !forward.is_empty() {
-        return record(forward);
+        agenda.is_asking = matches!(forward[..], [Decision::Order(_)]);
+        return forward;
     }
     let (status, why) = verdict(state);
     record(vec![Event::Run(RunEvent::Ended { status, why })])

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 use minijinja::Value;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, ValueKind};
 
 use crate::event::{Reason, Seen, Truth};
 use crate::inventory::HostName;
@@ -21,7 +21,11 @@ use crate::run::render;
 use crate::template::Names;
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
 use crate::template::expression::Expression;
+use crate::transport::hosts::at_a_time;
 use crate::transport::{Exit, Transport, TransportError};
+
+/// How many members of a group run a probe at the same time.
+const MEMBERS_WIDTH: usize = 20;
 
 /// Runs probes for one host.
 pub(super) struct Observer<'a> {
@@ -83,8 +87,8 @@ impl Scope for SnapshotScope<'_> {
         let plan = &self.observer.plan.plan;
         if let Some(named) = plan.named.get(name) {
             let expression = Rc::clone(&named.expression);
-            return Ok(match named.from.clone() {
-                Some(from) => Meaning::Rows { from, filter: expression },
+            return Ok(match &named.from {
+                Some(from) => Meaning::Rows { from: Rc::clone(from), filter: expression },
                 None => Meaning::Word(expression),
             });
         }
@@ -127,7 +131,10 @@ impl Observer<'_> {
                 }
             }
             if wanted.is_empty() {
-                let no_answer = looks.into_inner().no_answer;
+                let Looks { no_answer, missing, .. } = looks.into_inner();
+                for one in seen.iter_mut().filter(|one| one.truth != Truth::True) {
+                    one.values.extend(missing.iter().cloned());
+                }
                 return Observation { seen, no_answer };
             }
             self.look(wanted, &looks).await;
@@ -229,7 +236,16 @@ impl Observer<'_> {
     async fn look(&self, wanted: BTreeSet<(String, HostName)>, looks: &RefCell<Looks>) {
         let all = wanted.into_iter().map(|(name, place)| async move {
             let result = match self.plan.plan.probes.get(&name) {
-                Some(probe) => self.look_at(probe, &place, looks).await,
+                Some(probe) => match &probe.target {
+                    Target::RowsOf(group, _) => self.rows(probe, group, looks).await,
+                    _ => self.look_at(probe, &place).await.map_err(|failure| {
+                        let why = failure.why();
+                        if let Failure::NoAnswer(error) = failure {
+                            looks.borrow_mut().no_answer.get_or_insert(error);
+                        }
+                        why
+                    }),
+                },
                 None => Err("there is no such probe".into()),
             };
             ((name, place), result)
@@ -238,34 +254,63 @@ impl Observer<'_> {
         looks.borrow_mut().snapshot.extend(results);
     }
 
-    /// Runs a probe. If the connection is lost, it runs again: a probe changes nothing.
-    async fn look_at(
+    /// Runs a probe on all members of a group, and returns a row for each member that answers.
+    async fn rows(
         &self,
         probe: &Probe,
-        place: &HostName,
+        group: &str,
         looks: &RefCell<Looks>,
     ) -> Result<Value, String> {
+        let members = self.plan.inventory.members(group).unwrap_or_default();
+        let look = |member: &HostName| {
+            let member = member.clone();
+            async move { (self.look_at(probe, &member).await, member) }
+        };
+        let answers: Vec<_> = at_a_time(MEMBERS_WIDTH, members.iter().map(look)).await;
+        let mut rows = BTreeMap::new();
+        for (answer, member) in answers {
+            let value = match answer {
+                Ok(value) => value,
+                Err(Failure::Unreadable(why)) => return Err(why),
+                Err(failure) => {
+                    let missing = (format!("{} on {member}", probe.name), failure.why());
+                    looks.borrow_mut().missing.push(missing);
+                    continue;
+                }
+            };
+            let mut row = BTreeMap::new();
+            if probe.reading.is_row() && value.kind() == ValueKind::Map {
+                for key in value.try_iter().into_iter().flatten() {
+                    row.insert(key.to_string(), value.get_item(&key).unwrap_or_default());
+                }
+            } else {
+                row.insert("value".to_owned(), value);
+            }
+            row.insert("key".to_owned(), member.as_str().into());
+            rows.insert(member.to_string(), Value::from(row));
+        }
+        Ok(Value::from(rows))
+    }
+
+    /// Runs a probe. If the connection is lost, it runs again: a probe changes nothing.
+    async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, Failure> {
         let Self { plan, host, names, .. } = self;
-        let (to, command) = render::command(&probe.command, names, host, place, plan, &probe.name)?;
+        let (to, command) = render::command(&probe.command, names, host, place, plan, &probe.name)
+            .map_err(Failure::Unreadable)?;
         let result = match self.transport.look(to, &command).await {
             Err(TransportError::Cut { .. }) => self.transport.look(to, &command).await,
             other => other,
         };
-        let out = result.map_err(|error| {
-            let why = error.to_string();
-            looks.borrow_mut().no_answer.get_or_insert(error);
-            why
-        })?;
+        let out = result.map_err(Failure::NoAnswer)?;
         let on = if place == self.host { String::new() } else { format!(" on {place}") };
         let shown = command.display();
+        let failed = |why: String| Failure::Failed(format!("`{shown}`{on}{why}"));
         let code = match out.exit {
             Exit::Code(code) => code,
-            Exit::Signal(signal) => {
-                return Err(format!("`{shown}`{on} was killed by signal {signal}"));
-            }
+            Exit::Signal(signal) => return Err(failed(format!(" was killed by signal {signal}"))),
             Exit::TimedOut => {
                 let limit = crate::duration::show(command.timeout);
-                return Err(format!("`{shown}`{on} exceeded its {limit} timeout"));
+                return Err(failed(format!(" exceeded its {limit} timeout")));
             }
         };
         let expected = match &probe.exit_codes {
@@ -274,16 +319,16 @@ impl Observer<'_> {
         };
         if !expected {
             let said = first_line(&out.stderr, &out.stdout);
-            return Err(format!("`{shown}`{on}: exit code {code}{said}"));
+            return Err(failed(format!(": exit code {code}{said}")));
         }
         output::read(&probe.reading, code, &out.stdout, out.stdout_len, &out.stderr)
             .map(|value| Value::from(Serde(value)))
-            .map_err(|why| format!("`{shown}`{on}: {why}"))
+            .map_err(|why| Failure::Unreadable(format!("`{shown}`{on}: {why}")))
     }
 
     fn place_of(&self, probe: &Probe, members: &Members) -> Result<HostName, String> {
         match &probe.target {
-            Target::Here => Ok(self.host.clone()),
+            Target::Here | Target::RowsOf(..) => Ok(self.host.clone()),
             Target::EachOf(group, _) => members.get(group).cloned().ok_or(group),
             Target::Host(name, _) | Target::OneOf(name, _) => {
                 let members = self.plan.inventory.members(name).unwrap_or_default();
@@ -338,6 +383,27 @@ impl Observer<'_> {
 struct Looks {
     snapshot: Snapshot,
     no_answer: Option<TransportError>,
+    /// The members that have no row, and why.
+    missing: Vec<(String, String)>,
+}
+
+/// Why a probe has no value on a host.
+enum Failure {
+    /// The host did not run it.
+    NoAnswer(TransportError),
+    /// It failed there.
+    Failed(String),
+    /// Its command cannot be built, or its output cannot be converted.
+    Unreadable(String),
+}
+
+impl Failure {
+    fn why(&self) -> String {
+        match self {
+            Self::NoAnswer(error) => error.to_string(),
+            Self::Failed(why) | Self::Unreadable(why) => why.clone(),
+        }
+    }
 }
 
 /// The first line of what a command complained of, as a tail of a message.
@@ -369,8 +435,10 @@ fn groups_of(plan: &Plan, name: &str, words: &mut BTreeSet<String>, groups: &mut
     let probe = match plan.named.get(name) {
         Some(_) if !words.insert(name.to_owned()) => None,
         Some(named) => {
-            groups_used(plan, &named.expression, words, groups);
-            named.from.as_ref().and_then(|from| plan.probes.get(from))
+            for expression in named.from.iter().chain([&named.expression]) {
+                groups_used(plan, expression, words, groups);
+            }
+            None
         }
         None => plan.probes.get(name),
     };

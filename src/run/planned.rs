@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{Diagnostics, Severity, render};
 use crate::event::{FileContent, Outline, OutlineStep, RunPlanned};
 use crate::load;
-use crate::plan::{Action, Plan, Rollback, Step};
-use crate::resolve::ResolvedPlan;
+use crate::plan::{Action, Plan, Rollback, Section, Step};
 use crate::resolve::secrets::Secrets;
+use crate::resolve::{ResolvedPlan, groups_value, sections};
 use crate::source::Sources;
 use crate::task::StepPath;
 
@@ -108,6 +108,8 @@ pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
         let bytes = bytes.ok_or_else(|| RestoreError::File(path.clone()))?;
         files.insert(path.clone(), bytes.into());
     }
+    let groups = groups_value(&plan, &planned.inventory);
+    let sections = sections(&plan, &planned.inventory, &planned.hosts);
     let plan = ResolvedPlan {
         plan,
         inventory: planned.inventory.clone(),
@@ -115,6 +117,8 @@ pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
         inputs: planned.inputs.clone(),
         files,
         secrets: Secrets::default(),
+        groups,
+        sections,
     };
     Ok(Restored { plan, sources, notes })
 }
@@ -126,7 +130,13 @@ pub fn outline(plan: &Plan) -> Outline {
     Outline {
         plan: plan.name.clone(),
         summary: plan.summary.clone(),
-        serial: plan.serial.clone(),
+        serial: match &plan.serial[..] {
+            [Section { group: None, sizes }] => sizes.clone(),
+            _ => Vec::new(),
+        },
+        serial_groups: (plan.serial.iter())
+            .filter_map(|section| Some((section.group.as_ref()?.0.clone(), section.sizes.clone())))
+            .collect(),
         steps,
     }
 }

@@ -34,8 +34,16 @@ pub(super) fn command<'p>(
     open.extend(&secrets);
     let body = match &spec.work {
         Work::Run(words) => {
-            let words = words.iter().map(|word| text(word, Mode::Word, names));
-            Body::Argv(words.collect::<Result<_, _>>()?)
+            let mut argv = Vec::new();
+            for word in words {
+                let text = text(word, Mode::Word, names)?;
+                if word.is_several() {
+                    argv.extend(text.split_terminator('\0').map(str::to_owned));
+                } else {
+                    argv.push(text);
+                }
+            }
+            Body::Argv(argv)
         }
         Work::Shell(script) => Body::Script(text(script, Mode::Script, names)?),
         Work::Upload(upload) => {

@@ -35,8 +35,8 @@ pub enum Meaning {
     Word(Rc<Expression>),
     /// The rows of a table for which a condition is true.
     Rows {
-        /// The name of the table.
-        from: String,
+        /// The table.
+        from: Rc<Expression>,
         /// The condition, over `row`.
         filter: Rc<Expression>,
     },
@@ -351,10 +351,13 @@ impl<'a> Evaluator<'a> {
         }))
     }
 
-    fn rows(&self, from: &str, filter: &Expression, local: &Local<'_>) -> Result<Value, Stop> {
-        let Meaning::Value(table) = self.meaning(from, local)? else {
-            return Err(Stop::CannotTell(format!("`{from}` is not a probe")));
-        };
+    fn rows(
+        &self,
+        from: &Expression,
+        filter: &Expression,
+        local: &Local<'_>,
+    ) -> Result<Value, Stop> {
+        let table = self.value_of(&from.root, &deeper(local, from)?)?;
         let rows: Vec<Value> = match table.kind() {
             ValueKind::Map => table
                 .try_iter()
@@ -364,7 +367,8 @@ impl<'a> Evaluator<'a> {
                 table.try_iter().map(Iterator::collect).unwrap_or_default()
             }
             _ => {
-                return Err(Stop::CannotTell(format!("`{from}` is {}", kind_of(&table))));
+                let kind = kind_of(&table);
+                return Err(Stop::CannotTell(format!("`{}` is {kind}, not a table", from.text)));
             }
         };
         let mut kept = Vec::new();

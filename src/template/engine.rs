@@ -26,29 +26,72 @@ impl fmt::Display for RenderError {
     }
 }
 
-/// A value with permission: not to be quoted, or to be empty.
-#[derive(Debug)]
+/// A value with permission: not to be quoted, to be empty, or to be several arguments.
+#[derive(Clone, Debug, Default)]
 struct Permitted {
-    text: String,
+    texts: Vec<String>,
     raw: bool,
     empty: bool,
+    several: bool,
 }
 
 impl Object for Permitted {
     fn render(self: &Arc<Self>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
+        out.write_str(&self.texts.join(" "))
     }
 }
 
-fn permit(value: &Value, raw: bool, empty: bool) -> Result<Value, Error> {
-    if let Some(earlier) = value.downcast_object_ref::<Permitted>() {
-        return Ok(Value::from_object(Permitted {
-            text: earlier.text.clone(),
-            raw: earlier.raw || raw,
-            empty: earlier.empty || empty,
-        }));
+fn permit(value: &Value, change: impl FnOnce(&mut Permitted)) -> Result<Value, Error> {
+    let mut permitted = match value.downcast_object_ref::<Permitted>() {
+        Some(earlier) => earlier.clone(),
+        None => Permitted { texts: vec![plain(value)?], ..Permitted::default() },
+    };
+    change(&mut permitted);
+    Ok(Value::from_object(permitted))
+}
+
+fn each(value: &Value) -> Result<Value, Error> {
+    let items = match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?,
+        _ => return Err(invalid("`each` requires a list")),
+    };
+    let texts = items.map(|item| plain(&item)).collect::<Result<_, _>>()?;
+    Ok(Value::from_object(Permitted { texts, several: true, ..Permitted::default() }))
+}
+
+fn invalid(text: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, text)
+}
+
+/// Returns a value as a text of a mode. Several arguments of a command without a shell each end with a NUL.
+fn written(value: &Value, mode: Mode) -> Result<String, Error> {
+    let permitted = match value.downcast_object_ref::<Permitted>() {
+        Some(permitted) => permitted.clone(),
+        None => Permitted { texts: vec![plain(value)?], ..Permitted::default() },
+    };
+    let Permitted { texts, raw, empty, several } = permitted;
+    if mode == Mode::Text {
+        return if several {
+            Err(invalid("`each` only works in commands"))
+        } else {
+            Ok(texts.concat())
+        };
     }
-    Ok(Value::from_object(Permitted { text: plain(value)?, raw, empty }))
+    if !empty && (texts.is_empty() || texts.iter().any(String::is_empty)) {
+        return Err(invalid("the value is empty; add `| allow_empty` if that is allowed"));
+    }
+    if (several || mode == Mode::Script) && texts.iter().any(|text| text.contains('\0')) {
+        return Err(invalid("the value contains a NUL byte"));
+    }
+    Ok(match mode {
+        Mode::Script if !raw => {
+            let quoted: Result<Vec<String>, _> =
+                texts.iter().map(|one| quote::shell(one)).collect();
+            quoted.map_err(|_| invalid("the value contains a NUL byte"))?.join(" ")
+        }
+        Mode::Word if several => texts.iter().flat_map(|text| [text.as_str(), "\0"]).collect(),
+        _ => texts.join(" "),
+    })
 }
 
 /// Returns a value as text: `true`, `5`, `words`; collections and nothing have no text.
@@ -104,28 +147,11 @@ fn build(mode: Mode) -> Environment<'static> {
     for name in helpers::LEFT_OUT_TESTS {
         engine.remove_test(name);
     }
-    engine.add_filter("raw", |value: &Value| permit(value, true, false));
-    engine.add_filter("allow_empty", |value: &Value| permit(value, false, true));
+    engine.add_filter("raw", |value: &Value| permit(value, |one| one.raw = true));
+    engine.add_filter("allow_empty", |value: &Value| permit(value, |one| one.empty = true));
+    engine.add_filter("each", each);
     engine.set_formatter(move |out, _, value| {
-        let permitted = value.downcast_object_ref::<Permitted>();
-        let text = match permitted {
-            Some(permitted) => permitted.text.clone(),
-            None => plain(value)?,
-        };
-        if mode != Mode::Text && text.is_empty() && !permitted.is_some_and(|one| one.empty) {
-            return Err(Error::new(
-                ErrorKind::InvalidOperation,
-                "the value is empty; add `| allow_empty` if that is allowed",
-            ));
-        }
-        let quoted = if mode == Mode::Script && !permitted.is_some_and(|one| one.raw) {
-            quote::shell(&text).map_err(|_| {
-                Error::new(ErrorKind::InvalidOperation, "the value contains a NUL byte")
-            })?
-        } else {
-            text
-        };
-        out.write_str(&quoted).map_err(Error::from)
+        out.write_str(&written(value, mode)?).map_err(Error::from)
     });
     engine
 }

@@ -134,6 +134,15 @@ impl Expr {
         }
     }
 
+    /// Whether it is `a | each`, or that with `| allow_empty`.
+    pub fn is_each(&self) -> bool {
+        match &self.kind {
+            ExprKind::Filter(name, inner, _) if name == "allow_empty" => inner.is_each(),
+            ExprKind::Filter(name, ..) => name == "each",
+            _ => false,
+        }
+    }
+
     /// Whether it is `a | default(b)`, `a is defined` or the like: `a` may be missing.
     pub fn allows_missing(&self) -> bool {
         const ALLOWING: [&str; 4] = ["default", "d", "defined", "undefined"];
@@ -199,8 +208,18 @@ impl Expr {
     pub fn host_variable(&self) -> Option<&str> {
         let (of, name) = self.named_part()?;
         let (host, vars) = of.named_part()?;
-        let is_host = matches!(&host.kind, ExprKind::Var(word) if word == "host");
-        (is_host && vars == "vars").then_some(name)
+        (host.is_name("host") && vars == "vars").then_some(name)
+    }
+
+    /// Returns the name of the group, if it is `groups.NAME`.
+    pub fn group(&self) -> Option<&str> {
+        let (of, name) = self.named_part()?;
+        of.is_name("groups").then_some(name)
+    }
+
+    /// Whether it is this name.
+    pub fn is_name(&self, name: &str) -> bool {
+        matches!(&self.kind, ExprKind::Var(word) if word == name)
     }
 
     /// Whether it is a name that means one field of its value: `host` for `host.name`.

@@ -153,6 +153,9 @@ pub(super) fn elsewhere(of: Language, name: &str, at: Range<usize>) -> Option<Te
         "allow_empty" | "raw" if of == Language::Model => {
             (Sort::Filter, "remove it: it only works in the commands of a plan")
         }
+        "each" if of != Language::Template => {
+            (Sort::Filter, "remove it: it only works in the commands of a plan")
+        }
         "unknown" if of != Language::Condition => {
             (Sort::Test, "use it in a condition: `set: {known: x is not unknown}`")
         }

@@ -246,15 +246,15 @@ fn what_is_nested_too_deep_or_open_without_end_is_refused() {
     }
 }
 
+fn data(format: output::Format) -> Reading {
+    Reading::Data(output::Data { format, at: None, key: None, types: [].into() })
+}
+
 #[test]
 fn patterns_that_grow_are_refused() {
     let part = "inputs: {a: {type: string, pattern: '((a{1000}){1000}){1000}', default: a}}\n";
     assert!(codes(part).contains(&"bad-pattern".to_owned()));
-    let reading = Reading::Regex {
-        pattern: "((a{1000}){1000}){1000}".to_owned(),
-        key: None,
-        types: [].into(),
-    };
+    let reading = data(output::Format::Regex("((a{1000}){1000}){1000}".to_owned()));
     let why = output::read(&reading, 0, b"a", 1, b"").unwrap_err();
     assert!(why.contains("pattern"), "{why}");
 }
@@ -309,8 +309,8 @@ fn tables_have_a_bounded_number_of_rows() {
     let most = output::MAX_ROWS;
     for (reading, rows) in [
         (Reading::Lines, "x\n".repeat(most + 1)),
-        (Reading::KeyValue { types: [].into() }, made(most + 1, |n| format!("k{n}=1\n"))),
-        (Reading::Tsv { key: None, types: [].into() }, format!("h\n{}", "x\n".repeat(most + 1))),
+        (data(output::Format::Pairs), made(most + 1, |n| format!("k{n}=1\n"))),
+        (data(output::Format::Tsv), format!("h\n{}", "x\n".repeat(most + 1))),
     ] {
         let why = output::read(&reading, 0, rows.as_bytes(), rows.len() as u64, b"").unwrap_err();
         assert!(why.contains("more than 100000"), "{why}");

@@ -51,6 +51,7 @@ mod manual;
 mod model_hosts;
 mod new;
 mod next_move;
+mod order;
 mod planned;
 mod plans;
 #[path = "../../fuzz/expressions.rs"]

@@ -244,7 +244,7 @@ impl Misreading {
     pub(crate) fn change(self, plan: &mut ResolvedPlan) {
         let plan = &mut plan.plan;
         match self {
-            Self::OneMoreHost => plan.serial.iter_mut().for_each(|size| *size += 1),
+            Self::OneMoreHost => plan.serial[0].sizes.iter_mut().for_each(|size| *size += 1),
             Self::OneMoreFailure => plan.max_failures += 1,
             Self::NoFirstHandler => {
                 plan.steps[0].rollback = Rollback::None("a bug".into());

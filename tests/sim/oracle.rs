@@ -260,7 +260,7 @@ impl<'l> Book<'l> {
                 self.has_begun = true;
                 self.is_contested |= self.values.iter().any(|((_, key), is)| is != initial(key));
             }
-            RunEvent::Planned(_) | RunEvent::Paused { .. } => {}
+            RunEvent::Planned(_) | RunEvent::Ordered { .. } | RunEvent::Paused { .. } => {}
         }
         Ok(())
     }
@@ -388,7 +388,7 @@ impl<'l> Book<'l> {
                 status => return broken(format!("P5: {name} starts while {other} is {status:?}")),
             }
         }
-        if active >= plan.serial[0] {
+        if active >= plan.serial[0].sizes[0] {
             return broken(format!("P5: {name} starts beside {active} others"));
         }
         if failed > plan.max_failures {
@@ -814,7 +814,7 @@ impl<'l> Book<'l> {
         if key == "service" {
             let all = 0..self.case.machines;
             let out = all.filter(|host| self.value(*host, "service") == "out").count();
-            if out > self.case.plan.plan.serial[0] {
+            if out > self.case.plan.plan.serial[0].sizes[0] {
                 return broken(format!("P5: {out} hosts are out of service"));
             }
         }

@@ -278,9 +278,6 @@ pub(super) fn used(plan: &Plan, texts: &Texts) -> HashSet<String> {
     let mut used: HashSet<String> = names.map(|name| name.name.clone()).collect();
     plan.each_use(&mut |one| {
         used.extend(one.text.names().iter().map(|name| name.name.clone()));
-        if let Purpose::Rows(from) = one.purpose {
-            used.insert(from.to_owned());
-        }
     });
     used
 }

@@ -44,7 +44,7 @@ fn misuse(name: &Name, input: &Input, used: &Use<'_>) -> Option<Diagnostic> {
         }
         _ if !input.is_hidden() => return None,
         (_, Purpose::Content) => return None,
-        (_, Purpose::Argument | Purpose::Path { .. }) => {
+        (_, Purpose::Argument | Purpose::Setting | Purpose::Script | Purpose::Path { .. }) => {
             let message =
                 format!("secret `{word}` would be visible in the process list of the host");
             let fault = Diagnostic::error(Code::SecretInArguments, message)

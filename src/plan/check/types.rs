@@ -8,8 +8,8 @@ mod infer;
 mod kinds;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
-use crate::output::Reading;
-use crate::plan::{Plan, Purpose, Text};
+use crate::output::{Data, Reading};
+use crate::plan::{Plan, Probe, Purpose, Target, Text};
 use crate::schema::one_of;
 use crate::source::Span;
 use crate::template::expression::{Comparison, Expr, ExprKind, Expression};
@@ -31,8 +31,9 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
             (Text::Template(template), _) => check.template(template),
             (Text::Expression(list), Purpose::Item) => check.list(list),
             (Text::Expression(value), Purpose::Named | Purpose::Set) => check.value(value, None),
-            (Text::Expression(condition), Purpose::Rows(from)) => {
-                check.condition(condition, plan.probes.get(from).map(|probe| &probe.reading));
+            (Text::Expression(condition), Purpose::Rows(name)) => {
+                let row = plan.named[name].from.as_deref().and_then(|from| check.table(from));
+                check.condition(condition, row);
             }
             (Text::Expression(condition), _) => check.condition(condition, None),
         }
@@ -58,9 +59,33 @@ impl<'a, 'b> Check<'a, 'b>
 where
     'a: 'b,
 {
-    fn condition(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
+    fn condition(&mut self, expression: &'b Expression, row: Option<&'a Data>) {
         self.value(expression, row);
         self.operand(&expression.root, row);
+    }
+
+    /// Checks the table of which rows are selected, and returns what is known of its rows.
+    fn table(&mut self, from: &'b Expression) -> Option<&'a Data> {
+        let kind = self.types.of(&from.root, None, 0);
+        if !kind.meets(&Type::List) && !kind.meets(&Type::Mapping) {
+            let message = format!("`{}` is {}, not a table", from.text, kind.about());
+            Diagnostic::error(Code::NotAList, message)
+                .at(from.span, "expected a list or a mapping of rows")
+                .help("use a probe with rows (`parse: tsv`), or a list")
+                .emit(self.found);
+        }
+        match (&from.root.kind, kind) {
+            (_, Type::Rows(data)) => Some(data),
+            (ExprKind::Var(name), _) => {
+                let Probe { reading, target, .. } = self.types.plan.probes.get(name)?;
+                let is_of_members = matches!(target, Target::RowsOf(..));
+                match reading {
+                    Reading::Data(data) if !is_of_members || reading.is_row() => Some(data),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
     }
 
     /// Checks a `for_each`, which requires a list.
@@ -84,7 +109,7 @@ where
             .emit(self.found);
     }
 
-    fn value(&mut self, expression: &'b Expression, row: Option<&'a Reading>) {
+    fn value(&mut self, expression: &'b Expression, row: Option<&'a Data>) {
         self.written = Some(expression);
         for expr in expression.root.all() {
             self.relations(expr, row);
@@ -111,7 +136,7 @@ where
     }
 
     /// Checks what a part compares, and the part that it takes of a value.
-    fn relations(&mut self, expr: &Expr, row: Option<&'a Reading>) {
+    fn relations(&mut self, expr: &Expr, row: Option<&'a Data>) {
         match &expr.kind {
             ExprKind::Compare(first, rest) => {
                 let mut left = first.as_ref();
@@ -126,7 +151,7 @@ where
     }
 
     /// Reports a condition, or an operand of `and`, `or` or `not`, that is not a boolean.
-    fn operand(&mut self, part: &Expr, row: Option<&'a Reading>) {
+    fn operand(&mut self, part: &Expr, row: Option<&'a Data>) {
         let kind = self.types.of(part, row, 0);
         if !kind.meets(&Type::Bool) {
             let text = self.text(part);
@@ -138,7 +163,7 @@ where
         }
     }
 
-    fn compare(&mut self, how: Comparison, left: &Expr, right: &Expr, row: Option<&'a Reading>) {
+    fn compare(&mut self, how: Comparison, left: &Expr, right: &Expr, row: Option<&'a Data>) {
         let kind = self.types.of(left, row, 0);
         let others: Vec<&Expr> = match (how, &right.kind) {
             (Comparison::In | Comparison::NotIn, ExprKind::List(items)) => items.iter().collect(),
@@ -194,7 +219,7 @@ where
     }
 
     /// Reports that nothing, or nothing of this kind, can be in a value.
-    fn inside(&mut self, left: &Expr, right: &Expr, row: Option<&'a Reading>) {
+    fn inside(&mut self, left: &Expr, right: &Expr, row: Option<&'a Data>) {
         let (kind, whole) = (self.types.of(left, row, 0), self.types.of(right, row, 0));
         let text = self.text(right);
         let (message, help) = match whole {
@@ -235,7 +260,7 @@ where
         self.found.push(fault);
     }
 
-    fn attribute(&mut self, whole: &Expr, base: &Expr, name: &str, row: Option<&'a Reading>) {
+    fn attribute(&mut self, whole: &Expr, base: &Expr, name: &str, row: Option<&'a Data>) {
         let kind = self.types.of(base, row, 0);
         if self.types.part(&kind, name, 0).is_some() {
             return;

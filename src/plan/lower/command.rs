@@ -5,7 +5,7 @@ use regex::Regex;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Node, Value};
-use crate::output::{Reading, Type};
+use crate::output::{Data, Format, Reading, Type};
 use crate::plan::lower::{Inherited, Lowering};
 use crate::plan::{CommandSpec, ExitCodes, Upload, UploadSource, Work};
 use crate::source::Span;
@@ -140,7 +140,8 @@ impl Lowering<'_> {
         let reading = self.parse(node, parse, discard);
         if parse.has_poison() || self.unreadable.errors() > before {
             // Nothing is known of the value.
-            return Reading::Json { key: None, types: IndexMap::new() };
+            let (at, key, types) = (None, None, IndexMap::new());
+            return Reading::Data(Data { format: Format::Json, at, key, types });
         }
         reading
     }
@@ -164,25 +165,31 @@ impl Lowering<'_> {
         if !parse.has_poison() {
             self.misplaced_in_parse(parse, format);
         }
-        let types = types(parse);
-        let key = parse.text("key").map(str::to_owned);
-        match format {
-            "int" => Reading::Int,
-            "size" => Reading::Size,
-            "lines" => Reading::Lines,
-            "kv" => Reading::KeyValue { types },
-            "json" => Reading::Json { key, types },
-            "yaml" => Reading::Yaml { key, types },
-            "tsv" => Reading::Tsv { key, types },
-            "regex" => Reading::Regex { pattern: self.groups(parse), key, types },
-            _ => Reading::Text,
+        if let Some(at) = parse.get("at").filter(|at| !at.has_poison()) {
+            self.path(at);
         }
+        let format = match format {
+            "int" => return Reading::Int,
+            "size" => return Reading::Size,
+            "lines" => return Reading::Lines,
+            "kv" => Format::Pairs,
+            "json" => Format::Json,
+            "jsonl" => Format::JsonLines,
+            "yaml" => Format::Yaml,
+            "tsv" => Format::Tsv,
+            "csv" => Format::Csv,
+            "regex" => Format::Regex(self.groups(parse)),
+            _ => return Reading::Text,
+        };
+        let text = |key| parse.text(key).map(str::to_owned);
+        Reading::Data(Data { format, at: text("at"), key: text("key"), types: types(parse) })
     }
 
     fn misplaced_in_parse(&mut self, parse: &Node, format: &str) {
         for (key, formats) in [
-            ("key", &["tsv", "json", "yaml", "regex"][..]),
-            ("types", &["tsv", "kv", "json", "yaml", "regex"]),
+            ("at", &["json", "yaml"][..]),
+            ("key", &["tsv", "csv", "json", "jsonl", "yaml", "regex"]),
+            ("types", &["tsv", "csv", "kv", "json", "jsonl", "yaml", "regex"]),
             ("pattern", &["regex"]),
         ] {
             let Some(entry) = parse.entry(key) else { continue };
@@ -196,6 +203,17 @@ impl Lowering<'_> {
                 .help(format!("remove it, or use `format: {}`", formats[0]))
                 .emit(&mut self.unreadable);
             }
+        }
+    }
+
+    /// Reports a path with an empty key: `data..nodes`.
+    fn path(&mut self, at: &Node) {
+        let path = at.as_text().unwrap_or_default();
+        if path.split('.').any(|key| key.trim().is_empty()) {
+            Diagnostic::error(Code::ParseMismatch, format!("`{path}` contains an empty key"))
+                .at(at.span, "a key is missing before or after a dot")
+                .help("write the keys that lead to the rows: `data.nodes`")
+                .emit(&mut self.unreadable);
         }
     }
 

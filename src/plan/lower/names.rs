@@ -15,9 +15,9 @@ use crate::source::Span;
 use crate::template::{Name, Template, expression};
 
 /// Names that mean something already.
-const RESERVED: [&str; 5] = ["host", "run", "item", "row", "this"];
+const RESERVED: [&str; 6] = ["host", "run", "groups", "item", "row", "this"];
 /// Those of them that every text and expression may use.
-const ALWAYS: [&str; 2] = ["host", "run"];
+const ALWAYS: [&str; 3] = ["host", "run", "groups"];
 
 /// The name of what a step with a `for_each` is done for.
 pub(in crate::plan) const ITEM: &str = "item";
@@ -81,19 +81,6 @@ impl Lowering<'_> {
             .emit(&mut self.unreadable);
         false
     }
-
-    pub(super) fn is_probe(&self, name: &str) -> bool {
-        let declared = self.declared.get(name);
-        declared.is_some_and(|one| matches!(one.kind, NameKind::Probe | NameKind::Poisoned))
-    }
-
-    pub(super) fn names_of(&self, kind: NameKind) -> Vec<&str> {
-        self.declared
-            .iter()
-            .filter(|(_, declared)| declared.kind == kind)
-            .map(|(name, _)| name.as_str())
-            .collect()
-    }
 }
 
 /// Offers to replace a name by another one; only in words if the location is not exact.
@@ -146,9 +133,6 @@ impl Lookup<'_> {
                 }
             }
             (Text::Expression(expression), purpose) => {
-                if let Purpose::Rows(from) = purpose {
-                    self.used.insert(from.to_owned());
-                }
                 for name in &expression.names {
                     self.used.insert(name.name.clone());
                     if !self.declared.contains_key(&name.name) {
@@ -249,7 +233,7 @@ impl Lookup<'_> {
             self.found.push(
                 fault
                     .at(name.span, "`row` is only defined in `where`")
-                    .help("select rows with `let: {some: {from: PROBE, where: ...}}`"),
+                    .help("select rows with `let: {some: {from: TABLE, where: ...}}`"),
             );
             return;
         }

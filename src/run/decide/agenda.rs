@@ -19,7 +19,7 @@ pub struct Agenda {
     pub(super) due: BTreeSet<usize>,
     /// Hosts on which something is being done.
     pub(super) busy: BTreeSet<usize>,
-    /// Whether the operator is being asked.
+    /// Whether the operator is being asked, or hosts that have not started, for `order`.
     pub(super) is_asking: bool,
     /// Hosts that were inside an `uninterruptible` block when the run was resumed.
     pub(super) urgent: BTreeSet<usize>,
@@ -62,7 +62,7 @@ impl Agenda {
         }
     }
 
-    /// Notes that the operator was asked.
+    /// Notes that the operator, or the hosts for `order`, were asked.
     pub fn asked(&mut self) {
         self.is_asking = false;
     }

@@ -4,10 +4,13 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use indexmap::IndexSet;
+
 use crate::event::{Event, HostEvent, HostStatus, Reason};
 use crate::history::{HostState, Requested, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
+use crate::run::decide::Decision;
 use crate::run::decide::agenda::Agenda;
 use crate::run::decide::critical::inside_uninterruptible;
 
@@ -29,9 +32,9 @@ pub fn rollback_batches<'s>(
     let order = last_started_first(state, request);
     let mut first = 0;
     while first < order.len() {
-        let range = batch(&plan.plan.serial, order.len(), first);
-        first = range.end;
-        let hosts = order[range].iter().filter_map(|position| state.hosts.get_index(*position));
+        let batch = batch_back(plan, &order, first);
+        first += batch.len();
+        let hosts = batch.iter().filter_map(|position| state.hosts.get_index(*position));
         let left = hosts.filter(|(_, host)| host.rollback_can_start() && !is_half_done(host));
         batches.push(left.map(|(name, _)| name).collect());
     }
@@ -39,12 +42,12 @@ pub fn rollback_batches<'s>(
     batches
 }
 
-/// The hosts that start next; none if all have started, or too many have failed.
-pub(super) fn next_forward(
+/// What starts next: hosts, or first the question to them which of them `order` is about.
+pub(super) fn next_forward<'p>(
     plan: &ResolvedPlan,
     state: &RunState,
     agenda: &mut Agenda,
-) -> Vec<Event> {
+) -> Vec<Decision<'p>> {
     let is_over = |status| {
         matches!(
             status,
@@ -59,19 +62,37 @@ pub(super) fn next_forward(
     if !is_clean || agenda.failures.len() > plan.plan.max_failures || state.rollback.is_some() {
         return Vec::new();
     }
-    let is_open = |position: usize| {
+    let open = |position: usize| {
         let host = state.hosts.get_index(position);
         host.filter(|(_, host)| host.status == HostStatus::NotStarted).map(|(name, _)| name)
     };
     let all = state.hosts.len();
-    while agenda.first < all && is_open(agenda.first).is_none() {
+    while agenda.first < all && open(agenda.first).is_none() {
         agenda.first += 1;
     }
     if agenda.first == all {
         return Vec::new();
     }
-    let batch = batch(&plan.plan.serial, all, agenda.first);
-    batch.filter_map(is_open).map(|host| HostEvent::Started.of(host)).collect()
+    let section = section_of(plan, agenda.first);
+    let Some(order) = &plan.plan.order else {
+        let size = size(plan, section.0, agenda.first - section.1.start);
+        let hosts = (agenda.first..section.1.end).take(size).filter_map(open);
+        return hosts.map(|host| Decision::Record(HostEvent::Started.of(host))).collect();
+    };
+    let hosts: Vec<&HostName> = section.1.clone().filter_map(open).collect();
+    let named = match &state.ordered {
+        Some(named) => named,
+        // There is nothing to choose.
+        None if hosts.len() == 1 => &IndexSet::new(),
+        None => return vec![Decision::Order(hosts.into_iter().cloned().collect())],
+    };
+    // One kind of host at a time: the last one never starts together with those before it.
+    let comes_first = |host: &&HostName| named.contains(*host) != order.is_last;
+    let size = size(plan, section.0, section.1.len() - hosts.len());
+    let (early, late): (Vec<_>, Vec<_>) = hosts.into_iter().partition(comes_first);
+    let hosts = if early.is_empty() { late } else { early };
+    let hosts = hosts.into_iter().take(size);
+    hosts.map(|host| Decision::Record(HostEvent::Started.of(host))).collect()
 }
 
 /// The hosts to roll back next, if the operator requested it; none while another one is being
@@ -92,8 +113,8 @@ pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agen
     if agenda.first_back == order.len() {
         return Vec::new();
     }
-    let batch = batch(&plan.plan.serial, order.len(), agenda.first_back);
-    order[batch].iter().filter_map(is_open).map(|(name, _)| start_rollback(name)).collect()
+    let batch = batch_back(plan, order, agenda.first_back);
+    batch.iter().filter_map(is_open).map(|(name, _)| start_rollback(name)).collect()
 }
 
 /// The event that starts the rollback of a host that an operator requested.
@@ -111,14 +132,35 @@ fn last_started_first(state: &RunState, request: &Requested) -> Vec<usize> {
     started.into_iter().rev().map(|(_, position)| position).collect()
 }
 
-/// The rest of the batch to which a position belongs, of so many hosts.
-fn batch(serial: &[usize], all: usize, first: usize) -> Range<usize> {
-    let mut sizes = serial.iter().copied();
+/// The rest of a batch of hosts that are rolled back in this order.
+fn batch_back<'o>(plan: &ResolvedPlan, order: &'o [usize], first: usize) -> &'o [usize] {
+    let (section, positions) = section_of(plan, order[first]);
+    let is_in = |position: &&usize| positions.contains(*position);
+    let before = order[..first].iter().rev().take_while(is_in).count();
+    let rest = order[first..].iter().take_while(is_in).count();
+    &order[first..first + rest.min(size(plan, section, before))]
+}
+
+/// The number of the section of a host, and the positions of all its hosts.
+fn section_of(plan: &ResolvedPlan, position: usize) -> (usize, Range<usize>) {
+    let mut start = 0;
+    for (number, length) in plan.sections.iter().enumerate() {
+        if position < start + length {
+            return (number, start..start + length);
+        }
+        start += length;
+    }
+    (plan.sections.len() - 1, start..start)
+}
+
+/// How many hosts of a section are still to come in a batch, of which so many hosts came before.
+fn size(plan: &ResolvedPlan, section: usize, before: usize) -> usize {
+    let mut sizes = plan.plan.serial[section].sizes.iter().copied();
     let mut size = 1;
     let mut end = 0;
-    while end <= first {
+    while end <= before {
         size = sizes.next().unwrap_or(size).max(1);
         end += size;
     }
-    first..end.min(all)
+    end - before
 }

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use planrun::output::{MAX_ROWS, Reading, Type, read};
+use planrun::output::{Data, Format, MAX_ROWS, Reading, Type, read};
 
 fn parse(reading: &Reading, text: impl AsRef<[u8]>) -> Result<Value, String> {
     let bytes = text.as_ref();
@@ -14,28 +14,29 @@ fn types(all: &[(&str, Type)]) -> IndexMap<String, Type> {
     all.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect()
 }
 
+fn by(format: Format, key: &str, all: &[(&str, Type)]) -> Reading {
+    let key = Some(key.to_owned()).filter(|key| !key.is_empty());
+    Reading::Data(Data { format, at: None, key, types: types(all) })
+}
+
 fn tsv(key: &str, all: &[(&str, Type)]) -> Reading {
-    Reading::Tsv { key: Some(key.to_owned()).filter(|key| !key.is_empty()), types: types(all) }
+    by(Format::Tsv, key, all)
 }
 
 fn json_by(key: &str, all: &[(&str, Type)]) -> Reading {
-    Reading::Json { key: Some(key.to_owned()).filter(|key| !key.is_empty()), types: types(all) }
+    by(Format::Json, key, all)
 }
 
 fn yaml_by(key: &str, all: &[(&str, Type)]) -> Reading {
-    Reading::Yaml { key: Some(key.to_owned()).filter(|key| !key.is_empty()), types: types(all) }
+    by(Format::Yaml, key, all)
 }
 
 fn pairs(all: &[(&str, Type)]) -> Reading {
-    Reading::KeyValue { types: types(all) }
+    by(Format::Pairs, "", all)
 }
 
 fn regex(pattern: &str, key: &str, all: &[(&str, Type)]) -> Reading {
-    Reading::Regex {
-        pattern: pattern.to_owned(),
-        key: Some(key.to_owned()).filter(|key| !key.is_empty()),
-        types: types(all),
-    }
+    by(Format::Regex(pattern.to_owned()), key, all)
 }
 
 /// Holds that a text is refused with exactly this message.
@@ -207,7 +208,7 @@ fn json_of_real_commands_is_taken_as_it_is_or_by_a_key() {
     refuses(
         &json_by("name", &[]),
         disks,
-        "expected a list of mappings, found a mapping with a list `blockdevices`: remove `key` and `types`",
+        "expected a list of mappings, found a mapping with a list `blockdevices`: add `at: blockdevices`",
     );
     let links = include_str!("../../cases/outputs/ip-j-addr.json");
     let value = parse(&json_by("ifname", &[("mtu", Type::Int)]), links).unwrap();

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-use crate::output::Reading;
+use crate::output::{Data, Format};
 use crate::plan::check::types::MAX_DEPTH;
 use crate::plan::check::types::kinds::{Type, constant, of_column, of_reading};
-use crate::plan::{Action, InputKind, Plan, Step};
+use crate::plan::{Action, InputKind, Plan, Step, Target};
 use crate::template::expression::{Expr, ExprKind, Expression};
 
 /// The parts of `host`.
@@ -23,7 +23,7 @@ const RUN: &[(&str, Type<'static>)] = &[("id", Type::Text)];
 
 /// The kinds of the values of a plan.
 pub(super) struct Types<'a> {
-    plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     pub(super) steps: IndexMap<&'a str, &'a Step>,
     /// The kinds of words and values of `set` that were asked for: one may be used many times.
     words: RefCell<HashMap<(*const Expression, Option<*const Step>), Type<'a>>>,
@@ -44,7 +44,7 @@ impl<'a> Types<'a> {
         }
     }
 
-    pub(super) fn of(&self, expr: &Expr, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
+    pub(super) fn of(&self, expr: &Expr, row: Option<&'a Data>, depth: usize) -> Type<'a> {
         if depth > MAX_DEPTH {
             return Type::Any;
         }
@@ -81,7 +81,7 @@ impl<'a> Types<'a> {
             },
             ExprKind::Attr(base, name) => self.part(&inner(base), name, depth).unwrap_or(Type::Any),
             ExprKind::Item(base, key) => match (inner(base), &key.kind) {
-                (Type::Rows(reading), _) => Type::Row(reading),
+                (Type::Rows(data), _) => Type::Row(data),
                 (base, ExprKind::Const(name)) => name
                     .as_str()
                     .and_then(|name| self.part(&base, name, depth))
@@ -94,7 +94,7 @@ impl<'a> Types<'a> {
         }
     }
 
-    fn of_name(&self, name: &str, row: Option<&'a Reading>, depth: usize) -> Type<'a> {
+    fn of_name(&self, name: &str, row: Option<&'a Data>, depth: usize) -> Type<'a> {
         if self.locals.borrow().iter().any(|local| local == name) {
             return Type::Any;
         }
@@ -114,7 +114,10 @@ impl<'a> Types<'a> {
             };
         }
         if let Some(probe) = self.plan.probes.get(name) {
-            return of_reading(&probe.reading);
+            return match probe.target {
+                Target::RowsOf(..) => Type::Mapping,
+                _ => of_reading(&probe.reading),
+            };
         }
         if let Some(named) = self.plan.named.get(name) {
             return match named.from {
@@ -169,12 +172,11 @@ impl<'a> Types<'a> {
             | Type::Text
             | Type::Words(_)
             | Type::List => None,
-            Type::Rows(reading) => Some(Type::Row(reading)),
-            Type::Row(Reading::Tsv { types, .. } | Reading::Regex { types, .. }) => {
-                Some(of_column(types, name, Type::Text))
-            }
-            Type::Row(Reading::Json { types, .. } | Reading::Yaml { types, .. }) => {
-                Some(of_column(types, name, Type::Any))
+            Type::Rows(data) => Some(Type::Row(data)),
+            Type::Row(data) => {
+                let is_text = matches!(data.format, Format::Tsv | Format::Csv | Format::Regex(_));
+                let otherwise = if is_text { Type::Text } else { Type::Any };
+                Some(of_column(&data.types, name, otherwise))
             }
             _ => Some(Type::Any),
         }

@@ -5,7 +5,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::output;
-use crate::output::Reading;
+use crate::output::{Data, Format, Reading};
 use crate::template::expression::Expression;
 
 #[derive(Clone, Debug)]
@@ -24,9 +24,9 @@ pub(super) enum Type<'a> {
         kept: bool,
     },
     /// The rows of a probe, by their key if there is one.
-    Rows(&'a Reading),
+    Rows(&'a Data),
     /// A row of it.
-    Row(&'a Reading),
+    Row(&'a Data),
     /// The values of a `set`.
     Set(&'a [(String, std::rc::Rc<Expression>)]),
     /// A value with these parts and no others: `host`, `run`.
@@ -75,12 +75,13 @@ pub(super) fn of_reading(reading: &Reading) -> Type<'_> {
         Reading::Discard => Type::Output { kept: false },
         Reading::Text => Type::Text,
         Reading::Int | Reading::Size => Type::Number,
-        Reading::Lines | Reading::Tsv { key: None, .. } => Type::List,
-        Reading::Tsv { key: Some(_), .. }
-        | Reading::Json { key: Some(_), .. }
-        | Reading::Yaml { key: Some(_), .. }
-        | Reading::Regex { key: Some(_), .. } => Type::Rows(reading),
-        _ => Type::Any,
+        Reading::Lines => Type::List,
+        Reading::Data(data) => match (&data.format, &data.key) {
+            (Format::Pairs, _) => Type::Any,
+            (_, Some(_)) => Type::Rows(data),
+            (Format::Tsv | Format::Csv | Format::JsonLines, None) => Type::List,
+            _ => Type::Any,
+        },
     }
 }
 

@@ -20,7 +20,7 @@ impl Task<'_, '_, '_> {
         let on = match &effect.target {
             Target::Here => self.host.clone(),
             Target::Host(name, _) => HostName::new(name),
-            Target::OneOf(..) | Target::EachOf(..) => return false,
+            Target::OneOf(..) | Target::EachOf(..) | Target::RowsOf(..) => return false,
         };
         self.is_in_place(effect, &on).await
     }

@@ -27,7 +27,7 @@ impl Scope for World {
             "text" => json("\"5\""),
             "row_a" => Ok(Meaning::Word(Rc::new(Expression::parse_text("ring.a").unwrap()))),
             "idle" => Ok(Meaning::Rows {
-                from: "ring".into(),
+                from: Rc::new(Expression::parse_text("ring").unwrap()),
                 filter: Rc::new(Expression::parse_text("row.n == 0").unwrap()),
             }),
             "all_right" => {
