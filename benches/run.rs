@@ -4,8 +4,6 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a bench ends if it fails")]
 
-mod virtual_time;
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use planrun::clock::Clock;
+use planrun::clock::{Clock, block_on_virtual};
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::{
     Event, Journal, JournalError, Record, RunEvent, RunId, RunPlanned, RunStatus,
@@ -29,8 +27,6 @@ use planrun::run::{Run, Stop};
 use planrun::source::Sources;
 use planrun::transport::model::ModelTransport;
 use planrun::{document, plan, resolve};
-
-use self::virtual_time::block_on_virtual;
 
 const MODEL: &str = "
 version: 1

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!  arguments -> Cli -> validate, explain, inventory, schema, runs, show  read and print
+//!                      test                                           run plans on model hosts
 //!                      ping                                           contact hosts, change nothing
 //!                      new                                            write a file
 //!                      locks, unlock                                  ask hosts about their locks
@@ -52,6 +53,7 @@ mod show;
 mod signals;
 mod targets;
 mod terminal;
+mod test;
 mod unlock;
 mod validate;
 mod values;
@@ -73,12 +75,13 @@ use crate::cli::identity::who;
 use crate::report::text::printable;
 
 /// Commands that are planned, so that users learn that they are not implemented yet.
-const LATER: [&str; 6] = ["preview", "test", "prove", "watch", "completions", "man"];
+const LATER: [&str; 5] = ["preview", "prove", "watch", "completions", "man"];
 
 const EXAMPLES: &str = "\
 Examples:
   planrun new web-restart                                create a plan
   planrun validate plans/*.yaml                          report every problem, contact no host
+  planrun test plans                                     run the scenarios of plans on model hosts
   planrun apply plans/obox-restart.yaml -i demo          run a plan on model hosts
   planrun apply plans/obox-restart.yaml -i prod --limit backend1
   planrun show last                                      what was done, and why
@@ -125,6 +128,8 @@ struct Global {
 enum Command {
     /// Validate plans, models, tests and inventories without contacting hosts
     Validate(validate::Args),
+    /// Run the scenarios of test files on model hosts
+    Test(test::Args),
     /// Create a commented, valid plan or inventory
     New(new::Args),
     /// Run a plan on the hosts of an inventory
@@ -233,6 +238,7 @@ impl Command {
     fn run(self, context: &Context) -> Result<Exit, Fault> {
         match self {
             Self::Validate(args) => Ok(validate::run(&args, context)),
+            Self::Test(args) => test::run(&args, context),
             Self::New(args) => new::run(&args, context),
             Self::Apply(args) => apply::run(&args, context),
             Self::Resume(args) => resume::run(&args, context),

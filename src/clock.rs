@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
@@ -103,6 +103,21 @@ impl Clock {
             first.remove().wake();
         }
         true
+    }
+}
+
+/// Runs a future to its end on a virtual clock, with no other executor; `None` if it waits for
+/// something other than time.
+pub fn block_on_virtual<T>(clock: &Clock, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        if !clock.advance() {
+            return None;
+        }
     }
 }
 

@@ -22,7 +22,8 @@
 //!    from memory. Nothing here starts a process or writes a file.
 //! 3. *Run*: [`transport`] runs commands on hosts, [`event`] lists everything that can happen,
 //!    [`history`] is the state that follows from events, [`run`] decides and acts.
-//! 4. *Consumers*: [`report`] shows events to people and programs, [`store`] keeps them on disk.
+//! 4. *Consumers*: [`report`] shows events to people and programs, [`store`] keeps them on disk,
+//!    [`scenario`] compares a run on model hosts with its expected result.
 //! 5. *Command line*: [`cli`] connects all of this. No module uses it.
 //!
 //! A module uses only modules that are listed before it. `docs/architecture.md` has the picture, the
@@ -61,6 +62,7 @@ pub mod run;
 
 // Consumers: show and store events.
 pub mod report;
+pub mod scenario;
 pub mod store;
 
 // The command line. No module uses it.

@@ -18,7 +18,8 @@ mod entries;
 pub mod files;
 mod inputs;
 pub mod model;
-mod scenarios;
+pub mod scenarios;
+pub mod test_files;
 pub mod validate;
 
 use std::ffi::OsString;

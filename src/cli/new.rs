@@ -1,4 +1,4 @@
-//! `planrun new`: creates a commented, valid plan or inventory.
+//! `planrun new`: creates a commented, valid plan or inventory, or scenarios with a model for a plan.
 //!
 //! The text is a template, because of its comments. Values of the user are written by the YAML emitter, so
 //! that `true` or `web:!web3` stay strings. Existing files are never overwritten. The schema for editors
@@ -25,6 +25,8 @@ pub(super) enum What {
     Plan,
     /// The hosts
     Inventory,
+    /// Scenarios of a plan, with a model and an inventory of model hosts
+    Test,
 }
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +35,7 @@ Examples:
   planrun new web-restart                     plans/web-restart.yaml, if `plans` exists
   planrun new ops/web-restart.yaml --hosts web
   planrun new --kind inventory prod           inventories/prod.yaml
+  planrun new --kind test web-restart         tests/web-restart.test.yaml, next to the plan
 The schema for editors is written to schemas/, if it does not exist.")]
 pub(super) struct Args {
     /// The name, or the path of the file
@@ -50,38 +53,95 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let path = path(&args.name, args.kind);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = schema::form("plan_name");
-    if args.kind == What::Plan && !name.fits(&stem) {
+    if args.kind != What::Inventory && !name.fits(&stem) {
         let fault = Fault::new(Exit::INVALID, format!("`{stem}` is not {}", name.name));
         return Err(fault.help(format!("use a name such as `{}`", name.example)));
     }
-    let (kind, template, next) = match args.kind {
-        What::Plan => (Kind::Plan, include_str!("new/plan.yaml"), "validate"),
-        What::Inventory => (Kind::Inventory, include_str!("new/inventory.yaml"), "inventory"),
-    };
-    if args.kind == What::Inventory && !is_group(&args.hosts) {
+    if args.kind != What::Plan && !is_group(&args.hosts) {
         let message = format!("invalid group name `{}`", args.hosts);
         let fault = Fault::new(Exit::INVALID, message);
         return Err(fault.help("use letters, digits and `_`: `--hosts web`"));
     }
-    let schema = PathBuf::from(format!("schemas/{}.schema.json", kind.name()));
-    let shown = path.display().to_string();
-    let text = template
-        .replace("@SCHEMA@", &leading(&path, &schema))
-        .replace("@PATH@", &quote::readable(&shown))
-        .replace("@NAME@", &scalar(&stem))
-        .replace("@HOSTS_HOST@", &args.hosts)
-        .replace("@HOSTS@", &scalar(&args.hosts));
-    if args.kind == What::Plan {
-        sound(&text)?;
-    }
-    create(&path, &text)?;
-    context.say(&format!("wrote {}", printable(&shown)));
-    if !schema.exists() {
-        create(&schema, &kind.schema())?;
-        context.say(&format!("wrote {}, for editors", schema.display()));
-    }
-    context.say(&format!("next: planrun {next} {}", quote::readable(&shown)));
+    let shown = quote::readable(&path.display().to_string());
+    let next = match args.kind {
+        What::Plan => {
+            plan(&path, args, context)?;
+            context.say(&format!("next: planrun new --kind test {}", quote::readable(&args.name)));
+            format!("planrun validate {shown}")
+        }
+        What::Inventory => {
+            let text = include_str!("new/inventory.yaml");
+            create(&path, &filled(text, Kind::Inventory, &path, &args.hosts), context)?;
+            schema_of(Kind::Inventory, context)?;
+            format!("planrun inventory {shown}")
+        }
+        What::Test => {
+            if !path.exists() {
+                plan(&path, args, context)?;
+            }
+            test(&path, &stem, args, context)?;
+            format!("planrun test {shown}")
+        }
+    };
+    context.say(&format!("next: {next}"));
     Ok(Exit::SUCCEEDED)
+}
+
+/// Writes a plan, and its schema.
+fn plan(path: &Path, args: &Args, context: &Context) -> Result<(), Fault> {
+    let text = filled(include_str!("new/plan.yaml"), Kind::Plan, path, &args.hosts);
+    sound(&text)?;
+    create(path, &text, context)?;
+    schema_of(Kind::Plan, context)
+}
+
+/// Writes the scenarios of a plan; and a model and an inventory, unless they exist.
+fn test(plan: &Path, name: &str, args: &Args, context: &Context) -> Result<(), Fault> {
+    let folder = directory(plan);
+    let scenarios = folder.join(format!("tests/{name}.test.yaml"));
+    let files = [
+        (scenarios, Kind::Test, include_str!("new/test.yaml")),
+        (folder.join(format!("models/{name}.yaml")), Kind::Model, include_str!("new/model.yaml")),
+        (
+            folder.join(format!("inventories/{name}-demo.yaml")),
+            Kind::Inventory,
+            include_str!("new/demo.yaml"),
+        ),
+    ];
+    for (path, kind, template) in files {
+        if kind == Kind::Test || !path.exists() {
+            let text = filled(template, kind, &path, &args.hosts).replace("@STEM@", name);
+            create(&path, &text, context)?;
+            schema_of(kind, context)?;
+        }
+    }
+    Ok(())
+}
+
+/// Fills in a template.
+fn filled(template: &str, kind: Kind, path: &Path, hosts: &str) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    template
+        .replace("@SCHEMA@", &leading(path, &schema_path(kind)))
+        .replace("@PATH@", &quote::readable(&path.display().to_string()))
+        .replace("@NAME@", &scalar(&stem))
+        .replace("@HOSTS_HOST@", hosts)
+        .replace("@HOSTS@", &scalar(hosts))
+}
+
+fn schema_path(kind: Kind) -> PathBuf {
+    PathBuf::from(format!("schemas/{}.schema.json", kind.name()))
+}
+
+/// Writes the schema of a kind of file, unless it exists.
+fn schema_of(kind: Kind, context: &Context) -> Result<(), Fault> {
+    let path = schema_path(kind);
+    if path.exists() {
+        return Ok(());
+    }
+    write(&path, &kind.schema())?;
+    context.say(&format!("wrote {}, for editors", path.display()));
+    Ok(())
 }
 
 /// Returns the path of the file: a bare name goes to the folder of its kind.
@@ -94,8 +154,8 @@ fn path(name: &str, kind: What) -> PathBuf {
     }
     match kind {
         What::Inventory => Path::new("inventories").join(file),
-        What::Plan if Path::new("plans").is_dir() => Path::new("plans").join(file),
-        What::Plan => file,
+        What::Plan | What::Test if Path::new("plans").is_dir() => Path::new("plans").join(file),
+        What::Plan | What::Test => file,
     }
 }
 
@@ -137,8 +197,15 @@ fn is_group(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(word)
 }
 
+/// Writes a new file, and prints its name.
+fn create(path: &Path, text: &str, context: &Context) -> Result<(), Fault> {
+    write(path, text)?;
+    context.say(&format!("wrote {}", printable(&path.display().to_string())));
+    Ok(())
+}
+
 /// Writes a new file, and creates its folders.
-fn create(path: &Path, text: &str) -> Result<(), Fault> {
+fn write(path: &Path, text: &str) -> Result<(), Fault> {
     let shown = path.display().to_string();
     let done = fs::create_dir_all(directory(path)).and_then(|()| {
         let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;

@@ -5,8 +5,8 @@
 //! What is a problem is decided elsewhere.
 
 mod github;
-mod json;
-mod junit;
+pub(super) mod json;
+pub(super) mod junit;
 mod place;
 mod sarif;
 mod short;

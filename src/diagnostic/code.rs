@@ -188,6 +188,8 @@ pub enum Code {
     UnknownStep,
     UnknownFault,
     FaultyReference,
+    UnmetExpectation,
+    NotExercised,
     UnreadableFile,
 }
 

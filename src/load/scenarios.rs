@@ -1,45 +1,112 @@
-//! Scenarios: that the steps, hosts, faults, inputs and values they name exist.
+//! Files of scenarios: read with all that belongs to them, and checked.
 //!
 //! A file of scenarios names its plan and its inventory by paths relative to itself. What is wrong in
-//! these files is not reported here, only that it is so; no scenario is run.
+//! these files is not reported here, only that it is so. Each scenario has its own inputs and hosts, so the plan
+//! is resolved for each of them: `validate` and `test` find the same problems. No scenario is run here.
+
+mod names;
 
 use std::path::{Path, PathBuf};
 use std::slice::from_ref;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
-use crate::document::{self, Entry, Node};
-use crate::file::FileSystem;
-use crate::inventory::{HostName, Inventory, pattern, read};
-use crate::load::{self, model};
-use crate::model::{FaultKind, ModelError, World};
-use crate::plan::Plan;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use crate::document::{self, Entry, Node, Style, Text, Value};
+use crate::file::{FileSystem, directory};
+use crate::inventory::{Inventory, read};
+use crate::load::{self, model, scenarios::names::Names};
+use crate::model::{Model, World};
+use crate::plan::{InputKind, Plan};
+use crate::resolve::{self, Inputs, ResolvedPlan};
 use crate::schema::{self, kind::Kind};
 use crate::source::{SourceId, Sources, Span};
-use crate::task::StepPath;
 
-/// Faults that do not come from hosts.
-const OF_THE_CONTROLLER: [&str; 2] = ["controller_dies", "interrupt"];
 /// What may follow the name of an inventory.
 const ENDINGS: [&str; 5] = ["", ".yaml", ".yml", ".ini", ".json"];
 
-/// Checks a file of scenarios that is in a folder.
-pub(super) fn check(id: SourceId, dir: &Path, sources: &mut Sources, found: &mut Diagnostics) {
-    let Some(node) = document::parse(sources, id, found) else { return };
+/// A file of scenarios without an error, with all that belongs to it.
+#[derive(Debug)]
+pub struct TestFile {
+    /// The plan, and its text.
+    pub plan: PathBuf,
+    pub text: String,
+    pub model: Arc<Model>,
+    pub scenarios: Vec<Checked>,
+}
+
+/// A scenario that was checked.
+#[derive(Debug)]
+pub struct Checked {
+    pub node: Node,
+    /// The plan with its inputs, for its hosts.
+    pub plan: ResolvedPlan,
+}
+
+/// Reads a file of scenarios; `None` if it or what it names has errors, which are reported.
+pub fn read(path: &Path, sources: &mut Sources, found: &mut Diagnostics) -> Option<TestFile> {
+    let mut own = Diagnostics::default();
+    let id = load::text(path, sources, &mut own);
+    let file = id.and_then(|id| check(id, directory(path), sources, &mut own));
+    found.extend(own);
+    file
+}
+
+/// Checks a file of scenarios that is in a folder; `found` has only its problems.
+pub(super) fn check(
+    id: SourceId,
+    dir: &Path,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<TestFile> {
+    let node = document::parse(sources, id, found)?;
     schema::check(&node, &Kind::Test.shape(), found);
     let disk = sources.files();
     let mut reading = Reading { dir, disk: &*disk, sources, found };
     let plan = reading.plan(&node);
-    let hosts = reading.hosts(&node, plan.as_ref());
-    if let (Some(plan), Some((inventory, world)), false) = (plan, hosts, found.has_errors()) {
-        let targets = pattern::resolve(&plan.hosts.0, &inventory).unwrap_or_default();
-        let mut names = Names { plan: &plan, inventory: &inventory, targets, world, found };
-        names.inputs(node.get("inputs"));
-        for scenario in node.get("tests").map(Node::items).unwrap_or_default() {
-            names.scenario(scenario);
-        }
+    let hosts = reading.hosts(&node, plan.as_ref().map(|plan| &*plan.path));
+    let (plan, (inventory, model)) = plan.zip(hosts).filter(|_| !found.has_errors())?;
+    let world = World::new(Arc::clone(&model), inventory.hosts.values(), Timestamp::UNIX_EPOCH);
+    let mut names = Names::new(&plan.plan, &inventory, world.ok()?, found);
+    names.inputs(node.get("inputs"));
+    let nodes = node.get("tests").map(Node::items).unwrap_or_default();
+    for node in nodes {
+        names.scenario(node);
     }
+    let given = Given { id, dir, plan: &plan, inventory: &inventory, shared: node.get("inputs") };
+    let mut scenarios = Vec::new();
+    let mut faults = Diagnostics::default();
+    for node in nodes.iter().filter(|_| !found.has_errors()) {
+        let plan = given.resolve(node, sources, &mut faults);
+        scenarios.extend(plan.map(|plan| Checked { node: node.clone(), plan }));
+    }
+    found.extend(faults);
+    let plan_text = sources.get(plan.id).text().to_owned();
+    let file = TestFile { plan: plan.path, text: plan_text, model, scenarios };
+    Some(file).filter(|_| !found.has_errors())
+}
+
+/// Returns where the plan of a file of scenarios is; `None` if it names none that exists.
+pub fn plan_of(path: &Path, text: &str, disk: &dyn FileSystem) -> Option<PathBuf> {
+    let mut sources = Sources::default();
+    let id = sources.add("", text);
+    let node = document::parse(&sources, id, &mut Diagnostics::default())?;
+    let name = node.text("plan")?;
+    bases(directory(path)).map(|base| base.join(name)).into_iter().find(|path| disk.is_file(path))
+}
+
+/// Returns the folders that names are relative to: that of the file, and the one above.
+fn bases(dir: &Path) -> [PathBuf; 2] {
+    let above = dir.parent().filter(|_| dir.file_name().is_some());
+    [dir.to_owned(), above.map_or_else(|| dir.join(".."), Path::to_owned)]
+}
+
+/// The plan of a file.
+struct NamedPlan {
+    path: PathBuf,
+    id: SourceId,
+    plan: Plan,
 }
 
 /// What is read in addition to the scenarios.
@@ -51,17 +118,10 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Returns the folders that names are relative to: that of the file, and the one above.
-    fn bases(&self) -> [PathBuf; 2] {
-        let above = self.dir.parent().filter(|above| !above.as_os_str().is_empty());
-        let above = above.map_or_else(|| self.dir.join(".."), Path::to_owned);
-        [self.dir.to_owned(), above]
-    }
-
-    fn plan(&mut self, node: &Node) -> Option<Plan> {
+    fn plan(&mut self, node: &Node) -> Option<NamedPlan> {
         let node = node.get("plan")?;
         let name = node.as_text()?;
-        let mut paths = self.bases().map(|base| base.join(name)).into_iter();
+        let mut paths = bases(self.dir).map(|base| base.join(name)).into_iter();
         let path = paths.find(|path| self.disk.is_file(path));
         let Some(path) = path else {
             Diagnostic::error(Code::NoSuchFile, format!("there is no plan `{name}`"))
@@ -75,10 +135,10 @@ impl Reading<'_> {
         if own.has_errors() {
             self.faulty(node.span, &path);
         }
-        plan.map(|(_, plan)| plan)
+        plan.map(|(id, plan)| NamedPlan { path, id, plan })
     }
 
-    fn hosts(&mut self, node: &Node, plan: Option<&Plan>) -> Option<(Inventory, World)> {
+    fn hosts(&mut self, node: &Node, plan: Option<&Path>) -> Option<(Inventory, Arc<Model>)> {
         let node = node.get("inventory")?;
         let name = node.as_text()?;
         let endings = |place: PathBuf| {
@@ -89,7 +149,7 @@ impl Reading<'_> {
             })
         };
         let places =
-            self.bases().map(|base| [base.join("inventories").join(name), base.join(name)]);
+            bases(self.dir).map(|base| [base.join("inventories").join(name), base.join(name)]);
         let mut places = places.into_iter().flatten().flat_map(endings);
         let Some(path) = places.find(|path| self.disk.exists(path) && !name.is_empty()) else {
             Diagnostic::error(Code::NoSuchInventory, format!("there is no inventory `{name}`"))
@@ -101,14 +161,13 @@ impl Reading<'_> {
         let mut own = Diagnostics::default();
         let shown = path.display().to_string();
         let inventory = read::read(&path, &shown, self.sources, &mut own)?;
-        let model = model::read(&inventory, from_ref(&path), self.dir, self.sources, &mut own);
+        let plan_dir = plan.map_or(self.dir, directory);
+        let model = model::read(&inventory, from_ref(&path), plan_dir, self.sources, &mut own);
         if own.has_errors() {
             self.faulty(node.span, &path);
         }
         if let Some(model) = model.ok()? {
-            let hosts = inventory.hosts.values();
-            let world = World::new(model.model, hosts, Timestamp::UNIX_EPOCH).ok()?;
-            plan.map(|_| (inventory, world))
+            Some((inventory, model.model))
         } else {
             let message = format!("the hosts of `{name}` are not model hosts");
             Diagnostic::error(Code::FaultyReference, message)
@@ -128,153 +187,78 @@ impl Reading<'_> {
     }
 }
 
-/// What scenarios may name.
-struct Names<'a> {
-    plan: &'a Plan,
+/// What the scenarios of a file have in common.
+struct Given<'a> {
+    id: SourceId,
+    dir: &'a Path,
+    plan: &'a NamedPlan,
     inventory: &'a Inventory,
-    targets: Vec<HostName>,
-    world: World,
-    found: &'a mut Diagnostics,
+    /// The inputs of all scenarios.
+    shared: Option<&'a Node>,
 }
 
-impl Names<'_> {
-    fn scenario(&mut self, node: &Node) {
-        self.inputs(node.get("inputs"));
-        if let Some(limit) = node.get("limit")
-            && let Err(error) =
-                pattern::resolve(limit.as_text().unwrap_or_default(), self.inventory)
-        {
-            let fault = Diagnostic::error(Code::UnknownHost, error.to_string());
-            self.found.push(fault.at(limit.span, "not a host of the inventory"));
-        }
-        let mut world = self.world.clone();
-        for entry in entries(node.get("state")) {
-            let Some((host, name)) = self.value(entry) else { continue };
-            let set = world.set(&host, name, entry.value.to_json());
-            self.state(entry, set.err());
-        }
-        for entry in entries(node.get("faults")) {
-            self.step(entry.key_span, &entry.key, false);
-            let alone = entry.value.as_text().map(|word| (word, entry.value.span));
-            let several = entry.value.entries().iter();
-            let several = several.map(|entry| (entry.key.as_str(), entry.key_span));
-            for (word, span) in alone.into_iter().chain(several) {
-                self.fault(word, span);
-            }
-        }
-        for entry in entries(node.get("answers")) {
-            self.step(entry.key_span, &entry.key, true);
-        }
-        let expect = node.get("expect");
-        let expected = |key| expect.and_then(|expect| expect.get(key));
-        for entry in entries(expected("hosts")) {
-            self.host(entry.key_span, &entry.key, true);
-        }
-        for entry in entries(expected("steps")) {
-            self.step(entry.key_span, &entry.key, true);
-        }
-        for entry in entries(expected("state")) {
-            let Some((host, name)) = self.value(entry) else { continue };
-            let got = self.world.get(&host, name);
-            self.state(entry, got.err());
-        }
-        if let Some(next) = expected("next_after_resume") {
-            self.step(next.span, next.as_text().unwrap_or_default(), true);
-        }
-    }
-
-    fn inputs(&mut self, node: Option<&Node>) {
-        for entry in entries(node) {
-            if !self.plan.inputs.contains_key(&entry.key) {
-                let names = self.plan.inputs.keys().map(String::as_str);
-                let message = format!("undefined input `{}`", entry.key);
-                let fault = Diagnostic::error(Code::UnknownInput, message)
-                    .at(entry.key_span, "not an input of the plan");
-                self.push(fault, entry.key_span, nearest(&entry.key, names));
-            }
-        }
-    }
-
-    /// Checks a `STEP@HOST`; `target` if the host must be one of the plan's.
-    fn step(&mut self, span: Span, text: &str, target: bool) {
-        let Some((step, host)) = text.rsplit_once('@') else { return };
-        let at = |from: usize, length: usize| part(span, text, from, length);
-        if self.plan.find(&StepPath::from(step)).is_none() {
-            let places: Vec<String> = self.plan.places().iter().map(ToString::to_string).collect();
-            let near = nearest(step, places.iter().map(String::as_str));
-            let span = at(0, step.len());
-            let message = format!("undefined step `{step}`");
-            let fault =
-                Diagnostic::error(Code::UnknownStep, message).at(span, "not a step of the plan");
-            self.push(fault, span, near);
-        }
-        self.host(at(step.len() + 1, host.len()), host, target);
-    }
-
-    fn host(&mut self, span: Span, name: &str, target: bool) {
-        let host = HostName::new(name);
-        let known = self.inventory.host(&host).is_some();
-        if known && (!target || self.targets.contains(&host)) {
-            return;
-        }
-        let (message, label) = if known {
-            (format!("`{name}` is not a host of the plan"), "the plan does not work on it")
-        } else {
-            (format!("unknown host `{name}`"), "not a host of the inventory")
+impl Given<'_> {
+    /// Returns the plan of a scenario; `None` if it has errors. Those that were reported already are left out.
+    fn resolve(
+        &self,
+        node: &Node,
+        sources: &mut Sources,
+        found: &mut Diagnostics,
+    ) -> Option<ResolvedPlan> {
+        let given = Inputs {
+            file: Some((self.id, self.inputs(node, sources))),
+            limit: node.text("limit").map(str::to_owned),
+            plan_dir: directory(&self.plan.path).to_owned(),
+            ..Inputs::default()
         };
-        let inventory = self.inventory;
-        let hosts = inventory.hosts.keys().map(HostName::as_str);
-        let near = nearest(name, hosts).filter(|near| *near != name);
-        self.push(Diagnostic::error(Code::UnknownHost, message).at(span, label), span, near);
-    }
-
-    fn fault(&mut self, word: &str, span: Span) {
-        let model = self.world.model().clone();
-        let known = model.faults();
-        let FaultKind::Known(name) = FaultKind::from_word(word) else { return };
-        if known.contains(&name.as_str()) || OF_THE_CONTROLLER.contains(&word) {
-            return;
+        let mut own = Diagnostics::default();
+        let (plan, inventory) = (self.plan.plan.clone(), self.inventory.clone());
+        let resolved = resolve::resolve(plan, inventory, &given, sources, &mut own);
+        let is_known = |one: &Diagnostic| {
+            let mut earlier = found.sorted().into_iter();
+            earlier.any(|other| (one.code, &one.message) == (other.code, &other.message))
+        };
+        let new = own.sorted().into_iter().filter(|one| one.severity == Severity::Error);
+        let new: Vec<Diagnostic> = new.filter(|one| !is_known(one)).cloned().collect();
+        for one in new {
+            let is_here = one.primary.as_ref().is_some_and(|label| label.span.source == self.id);
+            let name = node.get("name").map(|name| name.span);
+            found.push(match (&one.primary, is_here) {
+                (_, true) => one,
+                (Some(_), false) => one.also(name, "in this scenario"),
+                (None, false) => one.at(name, "in this scenario"),
+            });
         }
-        let all = known.iter().copied().chain(FaultKind::WORDS).chain(OF_THE_CONTROLLER);
-        let fault = Diagnostic::error(Code::UnknownFault, format!("undefined fault `{word}`"))
-            .at(span, "not a fault of the model, nor a general one");
-        self.push(fault, span, nearest(word, all));
+        resolved
     }
 
-    /// Splits `HOST.VALUE`.
-    fn value<'e>(&mut self, entry: &'e Entry) -> Option<(HostName, &'e str)> {
-        let (host, name) = entry.key.rsplit_once('.')?;
-        let known = self.inventory.host(&HostName::new(host)).is_some();
-        if !known {
-            self.host(part(entry.key_span, &entry.key, 0, host.len()), host, false);
+    /// Returns the inputs of a scenario: its own replace those of the file.
+    fn inputs(&self, node: &Node, sources: &Sources) -> Node {
+        let own = node.entries_of("inputs");
+        let shared = self.shared.map(Node::entries).unwrap_or_default().iter();
+        let shared = shared.filter(|entry| own.iter().all(|other| other.key != entry.key));
+        let mut entries: Vec<Entry> = shared.chain(own).cloned().collect();
+        for entry in &mut entries {
+            let Some(input) = self.plan.plan.inputs.get(&entry.key) else { continue };
+            if input.is_hidden()
+                && let Some(text) = entry.value.lexeme(sources)
+            {
+                // Later it is not shown any more, nor read.
+                entry.value.value = written(text.to_owned());
+            }
+            if let (InputKind::File, Some(text)) = (&input.kind, entry.value.as_text())
+                && !text.is_empty()
+            {
+                let path = self.dir.join(text);
+                let path = std::path::absolute(&path).unwrap_or(path);
+                entry.value.value = written(path.to_string_lossy().into_owned());
+            }
         }
-        known.then(|| (HostName::new(host), name))
-    }
-
-    fn state(&mut self, entry: &Entry, error: Option<ModelError>) {
-        if let Some(error) = error {
-            let kind = matches!(error, ModelError::WrongKind(_));
-            let span = if kind { entry.value.span } else { entry.key_span };
-            let fault = Diagnostic::error(Code::UnknownState, error.to_string());
-            self.found.push(fault.at(span, "does not fit the model"));
-        }
-    }
-
-    fn push(&mut self, fault: Diagnostic, span: Span, near: Option<&str>) {
-        self.found.push(match near {
-            Some(near) => fault.fix(format!("did you mean `{near}`?"), span, near),
-            None => fault,
-        });
+        let span = node.get("inputs").map_or(node.span, |inputs| inputs.span);
+        Node { value: Value::Map(entries), span, alias: None }
     }
 }
 
-/// Returns the place of a part of a text; that of the whole, if it is written otherwise.
-fn part(span: Span, text: &str, from: usize, length: usize) -> Span {
-    let start = span.range().start + from;
-    let exact = span.range().len() == text.len();
-    if exact { Span::new(span.source, start, start + length) } else { span }
-}
-
-fn entries(node: Option<&Node>) -> &[Entry] {
-    node.map(Node::entries).unwrap_or_default()
+fn written(text: String) -> Value {
+    Value::Text(Text { text, style: Style::Plain })
 }

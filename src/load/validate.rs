@@ -124,7 +124,9 @@ impl Validation<'_> {
                     Some(Kind::Model) => {
                         let _model = model::lower(id, self.sources, &mut found);
                     }
-                    Some(Kind::Test) => scenarios::check(id, &dir, self.sources, &mut found),
+                    Some(Kind::Test) => {
+                        let _file = scenarios::check(id, &dir, self.sources, &mut found);
+                    }
                     Some(Kind::Inventory) => {
                         if let Some(node) = document::parse(self.sources, id, &mut found) {
                             schema::check(&node, &Kind::Inventory.shape(), &mut found);

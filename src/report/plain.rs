@@ -64,6 +64,10 @@ impl<W: Write> Plain<W> {
         }
     }
 
+    pub fn written(&self) -> &W {
+        &self.out
+    }
+
     pub fn into_inner(self) -> W {
         self.out
     }

@@ -71,7 +71,7 @@ fn the_job_for_github_passes_sound_plans_and_reports_faulty_ones() {
     let job = yaml("yaml github");
     let steps = job["jobs"]["validate"]["steps"].as_sequence().unwrap();
     let lines: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
-    let [install, remarks, scan] = lines[..] else {
+    let [install, remarks, test, scan] = lines[..] else {
         panic!("{lines:?}");
     };
     // Nothing of this repository is in theirs: planrun comes from an address.
@@ -83,7 +83,13 @@ fn the_job_for_github_passes_sound_plans_and_reports_faulty_ones() {
     let tree = tree();
     let tree = tree.path();
     assert_eq!(ends(tree, remarks, 0), "");
+    ends(tree, test, 0);
     ends(tree, scan, 0);
+    let file = tree.join("plans/tests/kernel-update.test.yaml");
+    let scenarios = fs::read_to_string(&file).unwrap();
+    fs::write(&file, scenarios.replacen("run: succeeded", "run: stuck", 1)).unwrap();
+    ends(tree, test, 1);
+    fs::write(&file, scenarios).unwrap();
 
     fs::write(tree.join("plans/faulty.yaml"), FAULTY).unwrap();
     let told = ends(tree, remarks, 2);
@@ -103,26 +109,29 @@ fn the_job_for_github_passes_sound_plans_and_reports_faulty_ones() {
 fn the_job_for_gitlab_writes_the_report_it_names() {
     let job = yaml("yaml gitlab");
     let job = &job["validate-plans"];
-    let line = job["script"][0].as_str().unwrap();
+    let [line, test] = [0, 1].map(|line| job["script"][line].as_str().unwrap());
     let install = job["before_script"][0].as_str().unwrap();
     assert_eq!(install, "cargo install --locked --git \"$PLANRUN_GIT\" planrun");
     let image = job["image"].as_str().unwrap();
     let version = env!("CARGO_PKG_RUST_VERSION");
     assert_eq!(image, format!("rust:{version}"));
-    let report = job["artifacts"]["reports"]["junit"].as_str().unwrap();
+    let reports = &job["artifacts"]["reports"]["junit"];
+    let [report, report_of_tests] = [0, 1].map(|report| reports[report].as_str().unwrap());
     let tree = tree();
     let tree = tree.path();
-    let failures = || {
+    let failures = |report: &str| {
         let xml = fs::read_to_string(tree.join(report)).unwrap();
         let parsed = roxmltree::Document::parse(&xml).unwrap();
         let root = parsed.root_element();
         root.attribute("failures").unwrap().to_owned()
     };
     ends(tree, line, 0);
-    assert_eq!(failures(), "0");
+    assert_eq!(failures(report), "0");
+    ends(tree, test, 0);
+    assert_eq!(failures(report_of_tests), "0");
     fs::write(tree.join("plans/faulty.yaml"), FAULTY).unwrap();
     ends(tree, line, 2);
-    assert_eq!(failures(), "1");
+    assert_eq!(failures(report), "1");
 }
 
 #[test]

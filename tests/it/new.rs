@@ -50,6 +50,29 @@ fn a_new_plan_and_inventory_are_sound_together() {
 }
 
 #[test]
+fn a_new_test_passes_with_a_new_plan_and_a_new_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("plans")).unwrap();
+    run(folder, &["new", "web-restart"]).exits(0).says("next: planrun new --kind test web-restart");
+    let ended = run(folder, &["new", "--kind", "test", "web-restart"]);
+    ended.exits(0).says("wrote plans/tests/web-restart.test.yaml");
+    ended
+        .says("wrote plans/models/web-restart.yaml")
+        .says("next: planrun test plans/web-restart.yaml");
+    is_sound(folder, "plans/tests/web-restart.test.yaml", Kind::Test);
+    is_sound(folder, "plans/models/web-restart.yaml", Kind::Model);
+    is_sound(folder, "plans/inventories/web-restart-demo.yaml", Kind::Inventory);
+    run(folder, &["test", "plans/web-restart.yaml"]).exits(0).says("4 scenarios: 4 passed");
+    run(folder, &["new", "--kind", "test", "web-restart"]).exits(2).says("already exists");
+
+    // Without a plan, there is one afterwards.
+    let ended = run(folder, &["new", "--kind", "test", "other/db-restart.yaml", "--hosts", "db"]);
+    ended.exits(0).says("wrote other/db-restart.yaml");
+    run(folder, &["test", "other"]).exits(0).says("4 scenarios: 4 passed");
+}
+
+#[test]
 fn odd_words_stay_the_text_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -5,8 +5,8 @@ use planrun::inventory::HostName;
 use planrun::transport::model::FaultKind;
 use serde_json::json;
 
-use crate::faults_of_models::{FaultSpec, Trigger};
 use crate::scene::{Memory, Scene, at, fault, sent, start, status, trace};
+use planrun::scenario::faults::{FaultSpec, Trigger};
 
 /// The members of a cluster, the leader last, wherever it is by then: c2 makes c3 the leader, too.
 const LEADER_LAST: &str = r#"

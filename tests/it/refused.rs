@@ -5,9 +5,9 @@ use planrun::event::{Event, HostStatus, RunEvent, RunStatus};
 use planrun::history::RunState;
 use planrun::run::exit_status;
 
-use crate::faults_of_models::FaultSpec;
 use crate::harness::Planrun;
 use crate::scene::{Memory, Scene, fault, start, status, trace};
+use planrun::scenario::faults::FaultSpec;
 
 /// Each backend is stopped and started; before that something happens to the last one.
 const PLAN: &str = r#"

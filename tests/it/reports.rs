@@ -18,8 +18,8 @@ use planrun::report::{Style, runs, show};
 use planrun::task::{StepPath, TaskId};
 use planrun::transport::model::FaultKind;
 
-use crate::faults_of_models::{FaultSpec, Trigger};
 use crate::scene::{Always, News, Recorded, Scene, fault};
+use planrun::scenario::faults::{FaultSpec, Trigger};
 
 const FOLDER: &str = "tests/cases/reports";
 

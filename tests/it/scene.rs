@@ -3,8 +3,8 @@
 //! The text of a plan, an inventory of model hosts, and injected faults give the final state of the run, the
 //! world, and the records of a journal in memory that can fail at any event.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,37 +14,23 @@ use jiff::Timestamp;
 use planrun::clock::Clock;
 use planrun::diagnostic::{Diagnostics, render};
 use planrun::event::{
-    Answer, Event, HostStatus, Journal, JournalError, Outcome, Progress, Question, Record,
-    RunEvent, RunId, TaskEvent,
+    Answer, Event, HostStatus, Outcome, Progress, Question, Record, RunEvent, TaskEvent,
 };
 use planrun::history::{Reporter, RunState};
 use planrun::inventory::HostName;
 use planrun::model::Model;
-use planrun::resolve::{Inputs, ResolvedPlan};
-use planrun::run::answers::Answers;
-use planrun::run::{Asker, Run, Stop, planned};
+use planrun::resolve::Inputs;
+use planrun::run::Asker;
+use planrun::scenario::faults::{FaultSpec, Script, Trigger};
+use planrun::scenario::stage::{Process, Stage};
 use planrun::source::Sources;
 use planrun::task::TaskId;
 use planrun::transport::model::{FaultKind, ModelTransport};
 use planrun::transport::{Exit, Transport};
 use planrun::{inventory, plan, resolve};
 
-use crate::faults_of_models::{FaultSpec, Script, Trigger};
-use crate::virtual_time::block_on_virtual;
-
-/// A journal in memory that can die: after so many records every append fails.
-#[derive(Default)]
-pub(crate) struct Memory {
-    pub(crate) records: RefCell<Vec<Record>>,
-    /// How many commits that took.
-    pub(crate) commits: Cell<usize>,
-    /// So many records are kept at most.
-    pub(crate) dies_after: Option<usize>,
-    /// Nothing is kept once a command was sent for this task.
-    pub(crate) dies_at: Option<TaskId>,
-    /// What its reporter received.
-    pub(crate) news: RefCell<Vec<News>>,
-}
+pub(crate) use planrun::scenario::journal::MemoryJournal as Memory;
+pub(crate) use planrun::scenario::start;
 
 /// What a reporter receives.
 #[derive(Clone)]
@@ -95,48 +81,31 @@ impl Recorded {
     }
 }
 
-#[async_trait(?Send)]
-impl Journal for Memory {
-    async fn append(&self, records: &[Record]) -> Result<(), JournalError> {
-        let mut kept = self.records.borrow_mut();
-        let is_sent = |task| {
-            kept.iter().any(|record| matches!(&record.event, Event::Task { task: it, event: TaskEvent::AttemptIntended { .. } } if it == task))
-        };
-        if self.dies_after.is_some_and(|limit| kept.len() >= limit)
-            || self.dies_at.as_ref().is_some_and(is_sent)
-        {
-            return Err(JournalError("the controller died".into()));
-        }
-        kept.extend_from_slice(records);
-        self.commits.set(self.commits.get() + 1);
-        Ok(())
-    }
-}
+/// Records everything.
+#[derive(Default)]
+struct Newsreel(Vec<News>);
 
-/// Records everything, and asks for a stop once a command was sent for a task, or its block starts
-/// again.
-struct Watching {
-    news: Vec<News>,
-    stop: Rc<Stop>,
-    stops_at: Option<TaskId>,
-}
-
-impl Reporter for Watching {
+impl Reporter for Newsreel {
     fn event(&mut self, record: &Record, _: &RunState) {
-        self.news.push(News::Event(record.clone()));
-        if let Event::Task {
-            task,
-            event: TaskEvent::AttemptIntended { .. } | TaskEvent::BlockRetried { .. },
-        } = &record.event
-            && Some(task) == self.stops_at.as_ref()
-        {
-            self.stop.request("INT");
-        }
+        self.0.push(News::Event(record.clone()));
     }
 
     fn progress(&mut self, progress: &Progress, now: Timestamp, _: &RunState) {
-        self.news.push(News::Progress(progress.clone(), now));
+        self.0.push(News::Progress(progress.clone(), now));
     }
+}
+
+/// Shows nothing.
+pub(crate) struct Quiet;
+
+impl Quiet {
+    pub(crate) fn reporter() -> Rc<RefCell<dyn Reporter>> {
+        Rc::new(RefCell::new(Self))
+    }
+}
+
+impl Reporter for Quiet {
+    fn event(&mut self, _: &Record, _: &RunState) {}
 }
 
 /// Answers every question alike.
@@ -163,10 +132,14 @@ impl Asker for InTurn {
 }
 
 /// A plan, its inventory, and a model world that outlives controllers.
-pub(crate) struct Scene {
-    pub(crate) plan: ResolvedPlan,
-    pub(crate) model: Arc<Model>,
-    planned: planrun::event::RunPlanned,
+pub(crate) struct Scene(Stage);
+
+impl Deref for Scene {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.0
+    }
 }
 
 impl Scene {
@@ -232,16 +205,18 @@ impl Scene {
         let Some(model) = Model::lower(&node, &sources, &mut found) else {
             panic!("{}", render::human(&found, &sources, false));
         };
-        let planned = planned::planned(&plan, "plan.yaml", plan_text, "test@here", BTreeMap::new());
-        Self { plan, model: Arc::new(model), planned }
+        Self(Stage::new(plan, Arc::new(model), "plan.yaml", plan_text))
     }
 
     /// Its hosts as they are at the start.
     pub(crate) fn world(&self, clock: &Clock, faults: Vec<FaultSpec>) -> ModelTransport {
-        let hosts: Vec<_> = self.plan.inventory.hosts.values().collect();
-        ModelTransport::new(Arc::clone(&self.model), hosts, clock.clone(), None)
-            .unwrap()
-            .with_faults(Script::new(faults, &self.model))
+        let known = self.model.faults();
+        for spec in &faults {
+            if let FaultKind::Known(name) = &spec.fault {
+                assert!(known.contains(&name.as_str()), "unknown fault `{name}`; known: {known:?}");
+            }
+        }
+        self.0.world(clock, Script::new(faults)).unwrap()
     }
 
     /// Drives a run on a world until it comes to rest or its journal dies.
@@ -264,12 +239,7 @@ impl Scene {
         asker: Option<&dyn Asker>,
         stops_at: Option<&TaskId>,
     ) -> Option<RunState> {
-        let is_new = journal.records.borrow().is_empty();
-        let first = if is_new {
-            Event::Run(RunEvent::Planned(Box::new(self.planned.clone())))
-        } else {
-            Event::Run(RunEvent::Resumed { by: "test@here".into() })
-        };
+        let first = self.first(journal);
         self.drive_from(clock, world, journal, asker, stops_at, first)
     }
 
@@ -284,8 +254,13 @@ impl Scene {
         let clock = start();
         let journal = Memory::default();
         let world = self.world(&clock, faults);
-        self.drive_until(&clock, &world, &journal, asker, stops_at).unwrap();
-        Recorded(journal.news.take())
+        let newsreel = Rc::<RefCell<Newsreel>>::default();
+        let reporter: Rc<RefCell<dyn Reporter>> = Rc::<RefCell<Newsreel>>::clone(&newsreel);
+        let (clock, world, stop) = (&clock, &world, &Rc::default());
+        let (journal, reporter) = (&journal, &reporter);
+        let process = Process { clock, world, journal, asker, reporter, stop, stops_at };
+        self.0.drive(&process, self.first(journal)).unwrap();
+        Recorded(std::mem::take(&mut newsreel.borrow_mut().0))
     }
 
     /// Drives a run on from an event.
@@ -298,29 +273,8 @@ impl Scene {
         stops_at: Option<&TaskId>,
         first: Event,
     ) -> Option<RunState> {
-        let stop = Rc::new(Stop::default());
-        let (news, stops_at) = (Vec::new(), stops_at.cloned());
-        let watching = Rc::new(RefCell::new(Watching { news, stop: Rc::clone(&stop), stops_at }));
-        let reporter: Rc<RefCell<dyn Reporter>> = Rc::<RefCell<Watching>>::clone(&watching);
-        let run = Run {
-            id: RunId("test".into()),
-            plan: &self.plan,
-            clock: clock.clone(),
-            transport: world,
-            journal,
-            reporter: &reporter,
-            asker,
-            answers: &Answers::default(),
-            stop: &stop,
-            epoch: 1,
-            by: "test@here".into(),
-            lock_timeout: std::time::Duration::ZERO,
-        };
-        let before = RunState::of(&journal.records.borrow()).unwrap();
-        let state = block_on_virtual(clock, async { run.drive(before, first).await.ok() })
-            .expect("the run comes to rest");
-        journal.news.borrow_mut().append(&mut watching.borrow_mut().news);
-        state
+        let (reporter, stop) = (&Quiet::reporter(), &Rc::default());
+        self.0.drive(&Process { clock, world, journal, asker, reporter, stop, stops_at }, first)
     }
 }
 
@@ -380,11 +334,6 @@ impl Scene {
     }
 }
 
-/// When every scene begins.
-pub(crate) fn start() -> Clock {
-    Clock::virtual_from("2026-01-01T00:00:00Z".parse().unwrap())
-}
-
 /// The text of the main plan.
 pub(crate) fn flagship() -> String {
     std::fs::read_to_string("plans/obox-restart.yaml").unwrap()
@@ -402,14 +351,7 @@ pub(crate) fn status(state: &RunState, host: &str) -> HostStatus {
 
 /// All commands that were sent to change something, with the host they ran on.
 pub(crate) fn sent(journal: &Memory) -> Vec<String> {
-    let records = journal.records.borrow();
-    let commands = records.iter().filter_map(|record| match &record.event {
-        Event::Task { event: TaskEvent::AttemptIntended { on, command, .. }, .. } => {
-            Some(format!("{on}: {command}"))
-        }
-        _ => None,
-    });
-    commands.collect()
+    journal.sent().into_iter().map(|(on, command)| format!("{on}: {command}")).collect()
 }
 
 /// All records, for a message.

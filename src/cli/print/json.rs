@@ -20,11 +20,19 @@ pub(super) fn lines(findings: &Findings) -> String {
 }
 
 fn object(file: &Checked, one: &Diagnostic, sources: &Sources) -> Value {
+    let mut whole = diagnostic(one, sources);
+    if let Value::Object(keys) = &mut whole {
+        keys.shift_insert(0, "file".into(), file.file.clone().into());
+    }
+    whole
+}
+
+/// Returns a diagnostic as an object.
+pub(in crate::cli) fn diagnostic(one: &Diagnostic, sources: &Sources) -> Value {
     let label = |label: &Label| place(label.span, "text", &label.text, sources);
     let edit = |edit: &Edit| place(edit.span, "replacement", &edit.text, sources);
     let fix = |fix: &Fix| json!({"text": fix.text, "edits": fix.edits.iter().map(edit).collect::<Vec<_>>()});
     json!({
-        "file": file.file,
         "code": one.code.name(),
         "severity": one.severity.name(),
         "message": one.message,

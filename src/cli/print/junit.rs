@@ -48,7 +48,7 @@ fn case(file: &Checked, deny_warnings: bool, sources: &Sources) -> TestCase {
 }
 
 /// Replaces control characters and what XML 1.0 does not allow.
-fn xml(text: &str) -> String {
+pub(in crate::cli) fn xml(text: &str) -> String {
     let is_xml = |c: &char| *c == '\n' || !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     let is_xml = |c: char| if is_xml(&c) { c } else { char::REPLACEMENT_CHARACTER };
     text.chars().map(is_xml).collect()
