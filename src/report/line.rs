@@ -153,7 +153,7 @@ fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line>
     Some(match event {
         HostEvent::PreflightEnded { verdict } => preflight(host, verdict),
         HostEvent::Started => {
-            let place = state.hosts.get_index_of(host).unwrap_or_default() + 1;
+            let place = state.hosts.values().filter(|host| host.begun_at > 0).count();
             Line::new("started", Tone::Strong, format!("host {place} of {}", state.hosts.len()))
         }
         HostEvent::Locked { lost: None, .. } | HostEvent::KeySeen { .. } => return None,

@@ -95,21 +95,31 @@ impl Lab {
         self.planrun.run_json(&words)
     }
 
-    /// Holds that a server runs the older (0) or newer (1) release, and has its rows.
+    /// Holds that a server runs the older (0) or newer (1) release, and has its rows; db1 is the primary.
     #[track_caller]
     fn runs(&self, host: &str, release: usize) {
+        self.runs_as(host, release, host == "db1");
+    }
+
+    #[track_caller]
+    fn runs_as(&self, host: &str, release: usize, is_primary: bool) {
         let version = self.ask(host, "SHOW server_version");
         assert!(version.contains(&self.releases[release]), "{host}: {version}");
         let replica = self.ask(host, "SELECT pg_is_in_recovery()");
-        assert_eq!(replica == "t", host != "db1", "{host}");
+        assert_eq!(replica == "f", is_primary, "{host}");
         assert_eq!(self.ask(host, "SELECT count(*) FROM kept"), "1000", "{host}");
     }
 
     /// Holds that both replicas follow the primary.
     #[track_caller]
     fn streams(&self) {
+        self.streams_from("db1");
+    }
+
+    #[track_caller]
+    fn streams_from(&self, primary: &str) {
         let query = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
-        assert_eq!(self.ask("db1", query), "2");
+        assert_eq!(self.ask(primary, query), "2");
     }
 
     /// How often a command came to a server's stand-ins.
@@ -147,6 +157,32 @@ fn the_replicas_come_first_then_the_primary_and_all_of_it_streams_again() {
     crate::harness::eventually("the replicas replay", || {
         ["db2", "db3"].iter().all(|host| lab.ask(host, "SELECT count(*) FROM kept") == "500")
     });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: tests/services/install"]
+fn a_primary_that_moves_during_the_run_comes_last_where_it_is_then() {
+    let lab = Lab::up();
+    let words = lab.apply();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut going = lab.planrun.begin_json(&words);
+    // db2 is on its way. The run stops when it is upgraded, and the operator makes db3 the primary.
+    going.until_sends("db2/fetch");
+    going.interrupt();
+    let paused = going.end();
+    paused.exits(6);
+    let script = root().join("tests/services/lab");
+    ran(script.to_str().unwrap(), &["switch", &lab.at(""), "db1", "db3"]);
+
+    let ended = lab.planrun.run_json(&["resume", "last"]);
+
+    ended.exits(0);
+    for host in ALL {
+        lab.runs_as(host, 1, host == "db3");
+    }
+    lab.streams_from("db3");
+    let story = lab.planrun.kept(&lab.planrun.newest());
+    assert_eq!(story.turns(), ["+db2", "-db2", "+db1", "-db1", "+db3", "-db3"]);
 }
 
 #[test]
@@ -217,7 +253,7 @@ fn nothing_is_stopped_while_a_replica_does_not_follow() {
 
     let ended = lab.run();
 
-    ended.exits(2).says("every replica receives");
+    ended.exits(2).says("every replica receives from the primary");
     lab.planrun.has_sent_nothing();
     for host in ALL {
         lab.runs(host, 0);
