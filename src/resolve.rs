@@ -25,7 +25,7 @@ use minijinja::value::Serde;
 use crate::diagnostic::Diagnostics;
 use crate::document::Node;
 use crate::inventory::{Host, HostName, Inventory};
-use crate::plan::{Plan, Section, Target};
+use crate::plan::{Plan, Section, Step, Target};
 use crate::resolve::secrets::Secrets;
 use crate::source::{SourceId, Sources};
 use crate::template;
@@ -78,12 +78,28 @@ impl ResolvedPlan {
         names.filter_map(|(name, _)| self.inventory.members(name)).flatten().collect()
     }
 
-    /// Returns the hosts on which a command may run that belongs to a step or a probe of `here`.
+    /// Returns the hosts on which a command may run that belongs to a step or a probe of `here`: of
+    /// a host, or of an item that is one.
     pub fn members(&self, target: &Target, here: &[HostName]) -> Vec<HostName> {
         match target.name() {
             None => here.to_vec(),
             Some(name) => self.inventory.members(name).unwrap_or_default(),
         }
+    }
+
+    /// Returns all hosts on which a command may run: of a step, or of a probe.
+    pub fn places(&self, target: &Target, step: Option<&Step>) -> Vec<HostName> {
+        if !matches!(target, Target::Item(_)) {
+            return self.members(target, &self.hosts);
+        }
+        let of = step.and_then(|step| self.plan.find(&step.path)?.1);
+        let own = of.and_then(|of| of.for_each.as_ref()?.list.group());
+        let groups = match step {
+            Some(_) => own.into_iter().collect(),
+            None => hosts::item_groups(&self.plan).into_iter().map(|(group, _)| group).collect(),
+        };
+        let groups: Vec<&str> = groups;
+        groups.into_iter().filter_map(|group| self.inventory.members(group)).flatten().collect()
     }
 }
 
@@ -165,8 +181,8 @@ pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
     names
 }
 
-/// Returns the value of `host`: `name`, `address`, `groups` and `vars`.
-fn host_value(host: &Host) -> Value {
+/// Returns the value of `host` or `there`: `name`, `address`, `groups` and `vars`.
+pub fn host_value(host: &Host) -> Value {
     let vars: BTreeMap<&str, &serde_json::Value> =
         host.vars.iter().map(|(name, variable)| (name.as_str(), &variable.value)).collect();
     let parts = vec![

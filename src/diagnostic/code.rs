@@ -63,6 +63,7 @@ pub enum Code {
     NoTemplateHere,
     NotKnownYet,
     NoItem,
+    ItemNotHost,
     InsideForEach,
     NestedForEach,
     NotAList,

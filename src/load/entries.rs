@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::inventory::HostName;
 use crate::model::{Act, Model};
-use crate::plan::{Action, Target, Work};
+use crate::plan::{Action, Work};
 use crate::resolve::ResolvedPlan;
 use crate::source::Span;
 use crate::template::Template;
@@ -15,10 +16,9 @@ use crate::template::Template;
 /// Reports the commands of steps and probes without an entry.
 pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnostics) {
     let plan = &resolved.plan;
-    let mut report = |work: &Work, place: &Target, path: &str, span: Span| {
+    let mut report = |work: &Work, hosts: Vec<HostName>, path: &str, span: Span| {
         let path = format!("{}/{path}", plan.name);
         let act = act_of(work, &path);
-        let hosts = resolved.members(place, &resolved.hosts);
         let hosts = hosts.iter().filter_map(|name| resolved.inventory.host(name));
         let groups = hosts.filter_map(|host| model.lacks(host, &act));
         for group in groups.collect::<BTreeSet<_>>() {
@@ -32,13 +32,15 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
     };
     for probe in plan.probes.values() {
         let work = &probe.command.work;
-        report(work, &probe.target, &probe.name, span_of(work, probe.span));
+        let hosts = resolved.places(&probe.target, None);
+        report(work, hosts, &probe.name, span_of(work, probe.span));
     }
     for step in &plan.steps {
         step.visit(&mut |step| {
             if let Action::Effect(effect) = &step.action {
                 let work = &effect.command.work;
-                report(work, &effect.target, &step.path.to_string(), span_of(work, step.span));
+                let hosts = resolved.places(&effect.target, Some(step));
+                report(work, hosts, &step.path.to_string(), span_of(work, step.span));
             }
         });
     }

@@ -14,6 +14,8 @@ pub enum Target {
     Here,
     /// On this host of the inventory.
     Host(String, Span),
+    /// On the host that is the item of a `for_each` over hosts.
+    Item(Span),
     /// On any one member of this group.
     OneOf(String, Span),
     /// On every member of this group: a condition must be true for each (probes only).
@@ -26,7 +28,7 @@ impl Target {
     /// Returns the host or group that it names.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Here => None,
+            Self::Here | Self::Item(_) => None,
             Self::Host(name, _)
             | Self::OneOf(name, _)
             | Self::EachOf(name, _)

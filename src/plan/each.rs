@@ -20,6 +20,8 @@ pub enum ItemList {
     Written(Vec<Deferred<serde_json::Value>>),
     /// An expression whose value is a list; it may use probes.
     Expression(Rc<Expression>),
+    /// The hosts of this group, by their names.
+    HostsOf(String, Span),
 }
 
 impl ItemList {
@@ -27,14 +29,22 @@ impl ItemList {
     pub fn expression(&self) -> Option<&Expression> {
         match self {
             Self::Expression(list) => Some(list),
-            Self::Written(_) => None,
+            Self::Written(_) | Self::HostsOf(..) => None,
+        }
+    }
+
+    /// Returns the group whose hosts are the items.
+    pub fn group(&self) -> Option<&str> {
+        match self {
+            Self::HostsOf(group, _) => Some(group),
+            Self::Written(_) | Self::Expression(_) => None,
         }
     }
 
     /// Returns the templates of the items that are written out.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let items = match self {
-            Self::Expression(_) => &[],
+            Self::Expression(_) | Self::HostsOf(..) => &[],
             Self::Written(items) => items.as_slice(),
         };
         items.iter().filter_map(Deferred::template)

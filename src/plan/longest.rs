@@ -59,7 +59,7 @@ fn add(plan: &Plan, step: &Step, to: &mut Longest) {
             let items = u32::try_from(items.len()).unwrap_or(u32::MAX);
             to.add_all(of_one(plan, step), items);
         }
-        Some(ItemList::Expression(_)) => {
+        Some(ItemList::Expression(_) | ItemList::HostsOf(..)) => {
             // The number of items is only known during the run.
             to.add_all(of_one(plan, step), 1);
             to.add_all(Longest { unbounded: vec!["for_each".into()], ..Longest::default() }, 1);

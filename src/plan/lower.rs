@@ -214,6 +214,9 @@ impl Lowering<'_> {
     }
 
     fn target(&mut self, node: &Node) -> Target {
+        if node.as_text().is_some_and(is_item) {
+            return Target::Item(node.span);
+        }
         let keys = ["one_of", "each_of", "rows_of"];
         let group = keys.into_iter().find_map(|key| Some((key, node.get(key)?)));
         let (key, name) = group.unwrap_or(("", node));
@@ -377,6 +380,12 @@ impl Lowering<'_> {
             self.found.extend(found);
         }
     }
+}
+
+/// Whether a text is `{{ item }}`.
+fn is_item(text: &str) -> bool {
+    let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    inner.is_some_and(|inner| inner.trim() == ITEM)
 }
 
 /// Keys on which nothing else depends.

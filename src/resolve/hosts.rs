@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::inventory::pattern::PatternError;
 use crate::inventory::{Host, HostName, Inventory, Locking, pattern};
-use crate::plan::{Plan, Target};
+use crate::plan::{ItemList, Plan, Target};
 use crate::resolve::Inputs;
 use crate::schema::one_of;
 use crate::source::Span;
@@ -161,6 +161,18 @@ fn delegates(plan: &Plan) -> Vec<&Target> {
     places
 }
 
+/// Returns the groups whose hosts are the items of a step, and their places.
+pub(super) fn item_groups(plan: &Plan) -> Vec<(&str, Span)> {
+    let mut groups = Vec::new();
+    plan.visit(&mut |step| {
+        if let Some(ItemList::HostsOf(group, span)) = step.for_each.as_ref().map(|each| &each.list)
+        {
+            groups.push((group.as_str(), *span));
+        }
+    });
+    groups
+}
+
 /// Returns all hosts that a plan may connect to: its targets, and those it delegates to.
 pub(super) fn reached<'a>(
     plan: &Plan,
@@ -168,10 +180,11 @@ pub(super) fn reached<'a>(
     inventory: &'a Inventory,
 ) -> Vec<&'a Host> {
     let mut names: IndexSet<HostName> = targets.iter().cloned().collect();
-    for place in delegates(plan) {
-        if let Some(name) = place.name() {
-            names.extend(inventory.members(name).unwrap_or_default());
-        }
+    let places = delegates(plan);
+    let is_at_items = places.iter().any(|place| matches!(place, Target::Item(_)));
+    let groups = item_groups(plan).into_iter().filter(|_| is_at_items).map(|(group, _)| group);
+    for name in places.into_iter().filter_map(Target::name).chain(groups) {
+        names.extend(inventory.members(name).unwrap_or_default());
     }
     names.iter().filter_map(|name| inventory.host(name)).collect()
 }
@@ -180,7 +193,7 @@ pub(super) fn reached<'a>(
 pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics) {
     for place in delegates(plan) {
         match place {
-            Target::Here => {}
+            Target::Here | Target::Item(_) => {}
             Target::Host(name, span) => {
                 if !inventory.hosts.contains_key(&HostName::new(name)) {
                     not_a_host(name, *span, inventory, found);
@@ -190,6 +203,9 @@ pub(super) fn places(plan: &Plan, inventory: &Inventory, found: &mut Diagnostics
                 members(name, *span, inventory, found);
             }
         }
+    }
+    for (name, span) in item_groups(plan) {
+        members(name, span, inventory, found);
     }
     for (name, span) in &plan.locks {
         members(name, *span, inventory, found);

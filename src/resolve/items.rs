@@ -21,6 +21,10 @@ fn names_at_items(resolved: &ResolvedPlan, host: &HostName, step: &Step) -> Vec<
             value(list, &names).and_then(|list| Some(list.try_iter().ok()?.collect::<Vec<_>>()))
         }
         Some(ItemList::Written(items)) => items.iter().map(|item| written(item, &names)).collect(),
+        Some(ItemList::HostsOf(group, _)) => {
+            let hosts = resolved.inventory.members(group).unwrap_or_default();
+            Some(hosts.iter().map(|host| host.as_str().into()).collect())
+        }
         None => None,
     };
     let Some(items) = items else { return vec![names] };

@@ -17,6 +17,7 @@ use crate::inventory::HostName;
 use crate::output;
 use crate::plan::{Check, ExitCodes, Plan, Probe, Target};
 use crate::resolve::ResolvedPlan;
+use crate::run::perform::place;
 use crate::run::render;
 use crate::template::Names;
 use crate::template::condition::{Evaluator, Meaning, Scope, Stop};
@@ -330,6 +331,11 @@ impl Observer<'_> {
         match &probe.target {
             Target::Here | Target::RowsOf(..) => Ok(self.host.clone()),
             Target::EachOf(group, _) => members.get(group).cloned().ok_or(group),
+            Target::Item(_) => {
+                let item = place(&probe.target, self.host, self.names);
+                let item = item.filter(|item| self.plan.inventory.hosts.contains_key(item));
+                return item.ok_or_else(|| "`item` is not a host".to_owned());
+            }
             Target::Host(name, _) | Target::OneOf(name, _) => {
                 let members = self.plan.inventory.members(name).unwrap_or_default();
                 members.into_iter().next().ok_or(name)

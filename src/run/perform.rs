@@ -31,7 +31,7 @@ use crate::run::{Live, decide, render};
 use crate::task::TaskId;
 use crate::template::{Mode, Names};
 
-pub(super) use names::{Known, names};
+pub(super) use names::{Known, add_there, names, place};
 pub(super) use settle::settle;
 
 /// A step on a host, at work.
@@ -91,6 +91,12 @@ impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
         at: StepRef<'r>,
         guard: &'w Guard<'w>,
     ) -> Self {
+        let mut names = names(live, host, at.item);
+        let target = at.step.effect().map(|effect| &effect.target);
+        let on = target.and_then(|target| place(target, host, &names));
+        if let Some(on) = on.and_then(|on| live.run.plan.inventory.host(&on)) {
+            add_there(&mut names, host, on);
+        }
         Self {
             live,
             host,
@@ -98,7 +104,7 @@ impl<'w, 'r, 'a> Task<'w, 'r, 'a> {
             at,
             step: at.step,
             id: at.on(host),
-            names: names(live, host, at.item),
+            names,
             limits: Limits::at(live, host, at),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! So a host that cannot be worked on is found while nothing is changed yet, whether the plan has a
 //! `preflight` or not. A host is reached as each user that its steps run as, and so are the hosts
-//! to which its steps are delegated. Steps with a `when` or a `for_each` are left out: a user that
-//! only some hosts have must not refuse the others.
+//! to which its steps are delegated: of a `for_each` over the hosts of a group, each. Steps with a `when`
+//! or another `for_each` are left out: a user that only some hosts have must not refuse the others.
 //!
 //! The host keys that hosts have shown are recorded once a host, before anything that changes something
 //! is sent to it, and expected again after a resume. So a resume, or a rollback by another process, never
@@ -11,7 +11,7 @@
 
 use crate::event::{HostEvent, JournalError};
 use crate::inventory::{Host, HostName};
-use crate::plan::{Action, Effect, Rollback, Step};
+use crate::plan::{Action, Effect, Rollback, Step, Target};
 use crate::resolve::ResolvedPlan;
 use crate::run::guard::Guard;
 use crate::run::{Live, render};
@@ -85,13 +85,21 @@ impl Live<'_, '_> {
 fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login>> {
     let mut effects = Vec::new();
     for step in &plan.plan.steps {
-        certain(step, &mut effects);
+        certain(step, None, &mut effects);
     }
     let mut choices: Vec<Vec<Login>> = Vec::new();
-    for effect in effects {
-        let members = plan.members(&effect.target, std::slice::from_ref(host));
+    for (effect, item) in places(plan, effects) {
+        let here = match effect.target {
+            Target::Item(_) => item.clone(),
+            _ => Some(host.clone()),
+        };
+        let mut names = names.clone();
+        if let Some(item) = item {
+            names.insert("item".into(), item.as_str().into());
+        }
+        let members = plan.members(&effect.target, here.as_slice());
         let login = |on: HostName| {
-            let user = render::becomes(&effect.command, names, plan.inventory.host(&on)?);
+            let user = render::becomes(&effect.command, &names, plan.inventory.host(&on)?);
             Some((on, user.ok()?))
         };
         let choice: Vec<Login> = members.into_iter().filter_map(login).collect();
@@ -105,17 +113,40 @@ fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login
     choices
 }
 
-/// Collects the commands that no condition and no list leaves out, with rollbacks.
-fn certain<'p>(step: &'p Step, effects: &mut Vec<&'p Effect>) {
-    if step.when.is_some() || step.for_each.is_some() {
+/// Returns commands with the hosts that are their items: once for each member of a group.
+fn places<'p>(
+    plan: &ResolvedPlan,
+    effects: Vec<(&'p Effect, Option<&str>)>,
+) -> impl Iterator<Item = (&'p Effect, Option<HostName>)> {
+    effects.into_iter().flat_map(|(effect, group)| match group {
+        None => vec![(effect, None)],
+        Some(group) => {
+            let members = plan.inventory.members(group).unwrap_or_default().into_iter();
+            members.map(|member| (effect, Some(member))).collect()
+        }
+    })
+}
+
+/// Collects the commands that no condition and no list leaves out, with rollbacks; of those that run for
+/// the hosts of a group with the group.
+fn certain<'p>(
+    step: &'p Step,
+    outer: Option<&'p str>,
+    effects: &mut Vec<(&'p Effect, Option<&'p str>)>,
+) {
+    let group = step.for_each.as_ref().map(|each| each.list.group());
+    if step.when.is_some() || group == Some(None) {
         return;
     }
+    let group = group.flatten().or(outer);
     match &step.action {
-        Action::Effect(effect) => effects.push(effect),
-        Action::Block { steps, .. } => steps.iter().for_each(|part| certain(part, effects)),
+        Action::Effect(effect) => effects.push((effect, group)),
+        Action::Block { steps, .. } => {
+            steps.iter().for_each(|part| certain(part, group, effects));
+        }
         _ => {}
     }
     if let Rollback::Handler(handler) = &step.rollback {
-        certain(handler, effects);
+        certain(handler, group, effects);
     }
 }

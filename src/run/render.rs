@@ -1,5 +1,6 @@
 //! Makes a command from its description in the plan, with the present values.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use crate::inventory::user::is_user;
 use crate::inventory::{Host, HostName};
 use crate::plan::{Become, CommandSpec, Deferred, OnTimeout, UploadSource, Work};
 use crate::resolve::ResolvedPlan;
+use crate::run::perform::add_there;
 use crate::template::parser::names_of_template;
 use crate::template::{Mode, Names, Template};
 use crate::transport::{Body, Command, File};
@@ -30,8 +32,13 @@ pub(super) fn command<'p>(
 ) -> Result<(&'p Host, Command), String> {
     let on = plan.inventory.host(on).ok_or_else(|| format!("{on} is not in the inventory"))?;
     let secrets = plan.secrets.names(about);
-    let mut open = names.clone();
-    open.extend(&secrets);
+    let mut names = names.clone();
+    add_there(&mut names, about, on);
+    let names = &names;
+    let mut open = Cow::Borrowed(names);
+    if !secrets.is_empty() {
+        open.to_mut().extend(&secrets);
+    }
     let body = match &spec.work {
         Work::Run(words) => {
             let mut argv = Vec::new();

@@ -206,9 +206,14 @@ impl Expr {
 
     /// Returns the name of the variable, if it is `host.vars.NAME`.
     pub fn host_variable(&self) -> Option<&str> {
-        let (of, name) = self.named_part()?;
-        let (host, vars) = of.named_part()?;
-        (host.is_name("host") && vars == "vars").then_some(name)
+        self.variable_of("host")
+    }
+
+    /// Returns the name of the variable, if it is `OF.vars.NAME`.
+    pub fn variable_of(&self, of: &str) -> Option<&str> {
+        let (vars, name) = self.named_part()?;
+        let (host, vars) = vars.named_part()?;
+        (host.is_name(of) && vars == "vars").then_some(name)
     }
 
     /// Returns the name of the group, if it is `groups.NAME`.

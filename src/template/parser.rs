@@ -24,7 +24,7 @@ use crate::template::{bounds, helpers};
 const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
 
 /// Names that mean one field of their value if they are used alone.
-pub(super) const SHORT: [(&str, &str); 2] = [("host", "name"), ("run", "id")];
+pub(super) const SHORT: [(&str, &str); 3] = [("host", "name"), ("there", "name"), ("run", "id")];
 
 /// Parses an expression; the second are the filters, tests and arguments in it that do not exist.
 pub(super) fn expression(text: &str) -> Result<(Expr, Vec<TextError>), TextError> {

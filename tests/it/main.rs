@@ -34,6 +34,7 @@ mod guarantees;
 mod harness;
 mod help;
 mod host_locks;
+mod hosts_of;
 mod in_doubt;
 mod inventories;
 mod items;

@@ -30,7 +30,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
 /// expressions that use no others. Of a name that could not be read that is not known.
 fn fixed(plan: &Plan) -> HashSet<&str> {
     let mut fixed: HashSet<&str> = plan.inputs.keys().map(String::as_str).collect();
-    fixed.extend(["host", "run", ITEM]);
+    fixed.extend(["host", "there", "run", ITEM]);
     fixed.extend(plan.ids().keys());
     // Repeated if a named expression is declared before those it uses; mostly once.
     loop {

@@ -9,7 +9,9 @@ use crate::template::Name;
 /// before the run.
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let ids = plan.ids();
-    let is_late = |name: &&Name| name.name == "run" || ids.contains_key(name.name.as_str());
+    let is_late = |name: &&Name| {
+        ["run", "there"].contains(&name.name.as_str()) || ids.contains_key(name.name.as_str())
+    };
     plan.visit_sound(&mut |outer| {
         if let Some(for_each) = &outer.for_each {
             outer.visit_sound(&mut |inner| {

@@ -8,7 +8,8 @@ use indexmap::{IndexMap, IndexSet};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::check::{Texts, rendered};
 use crate::plan::lower::ITEM;
-use crate::plan::{Action, NamedExpression, Plan, Purpose, Rollback, Step, Text};
+use crate::plan::{Action, NamedExpression, Plan, Purpose, Rollback, Step, Target, Text};
+use crate::source::Span;
 use crate::template::Name;
 use crate::template::expression::Expr;
 
@@ -37,6 +38,9 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
     }
     order.sequence(&plan.steps);
 }
+
+/// In what is known: `item` is a host. No name of a plan has a space.
+const ITEM_IS_HOST: &str = "the item is a host";
 
 struct Order<'a> {
     plan: &'a Plan,
@@ -129,8 +133,12 @@ impl<'a> Order<'a> {
             return;
         }
         let outer = self.inside.replace(step);
+        let is_of_hosts = step.for_each.as_ref().is_some_and(|each| each.list.group().is_some());
         self.aside(|order| {
             order.known.insert(ITEM);
+            if is_of_hosts {
+                order.known.insert(ITEM_IS_HOST);
+            }
             order.once(step);
         });
         self.inside = outer;
@@ -152,6 +160,13 @@ impl<'a> Order<'a> {
                     _ => self.used(one.text, false),
                 }
             }
+        }
+        if let Some(Target::Item(span)) = step.effect().map(|effect| &effect.target)
+            && self.texts.is_none()
+            && !self.known.contains(ITEM_IS_HOST)
+        {
+            let label = "`item` is not a host of the inventory here";
+            self.found.push(self.no_host("the step", *span, label));
         }
         if let Action::Block { steps, rescue } = &step.action {
             self.sequence(steps);
@@ -176,14 +191,28 @@ impl<'a> Order<'a> {
         for name in names {
             let needs = self.needs(&name.name);
             for &id in needs.iter() {
-                if !self.known.contains(id) {
+                let is_reported =
+                    id == ITEM_IS_HOST && needs.contains(ITEM) && !self.known.contains(ITEM);
+                if !self.known.contains(id) && !is_reported {
                     self.unknown(name, id).emit(self.found);
                 }
             }
         }
     }
 
+    fn no_host(&self, what: &str, span: Span, label: &str) -> Diagnostic {
+        let inside = self.inside.and_then(|step| step.for_each.as_ref());
+        Diagnostic::error(Code::ItemNotHost, format!("{what} runs on `{{{{ item }}}}`"))
+            .at(span, label)
+            .also(inside.map(|each| each.span), "a loop over other items")
+            .help("use it in a step with `for_each: {hosts_of: GROUP}`")
+    }
+
     fn unknown(&self, name: &Name, id: &str) -> Diagnostic {
+        if id == ITEM_IS_HOST {
+            let label = "`item` is not a host of the inventory here";
+            return self.no_host(&format!("`{}`", name.name), name.span, label);
+        }
         let used = if id == name.name {
             format!("`{id}` is")
         } else {
@@ -215,8 +244,9 @@ impl<'a> Order<'a> {
 
     fn no_item(&mut self, names: &'a [Name]) {
         for name in names {
-            if self.needs(&name.name).contains(ITEM) {
-                self.unknown(name, ITEM).emit(self.found);
+            let needs = self.needs(&name.name);
+            if let Some(id) = [ITEM, ITEM_IS_HOST].into_iter().find(|id| needs.contains(id)) {
+                self.unknown(name, id).emit(self.found);
             }
         }
     }
@@ -236,6 +266,9 @@ impl<'a> Order<'a> {
             needs.insert(*id);
         }
         let inner: Vec<&'a str> = if let Some(probe) = self.plan.probes.get(name) {
+            if matches!(probe.target, Target::Item(_)) {
+                needs.insert(ITEM_IS_HOST);
+            }
             let names = probe.command.uses().into_iter().flat_map(|one| one.text.names());
             names.map(|name| name.name.as_str()).collect()
         } else {

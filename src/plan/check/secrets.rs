@@ -88,9 +88,11 @@ fn misused_file(name: &Name, input: &Input, is_template: bool) -> Diagnostic {
 /// Reports `host.vars.NAME` if NAME is a secret: it is removed from the variables.
 fn variables(text: Text<'_>, plan: &Plan, found: &mut Diagnostics) {
     for part in text.roots().into_iter().flat_map(Expr::all) {
-        let Some(word) = part.host_variable() else { continue };
+        let of = ["host", "there"].into_iter();
+        let mut found_in = of.filter_map(|of| Some((of, part.variable_of(of)?)));
+        let Some((of, word)) = found_in.next() else { continue };
         let Some(input) = plan.inputs.get(word).filter(|input| input.is_hidden()) else { continue };
-        let message = format!("`host.vars.{word}` is not available: `{word}` is a secret");
+        let message = format!("`{of}.vars.{word}` is not available: `{word}` is a secret");
         Diagnostic::error(Code::SecretShown, message)
             .at(text.written().place(part), "secrets are removed from the host variables")
             .also(input.span, "declared as a secret")

@@ -9,18 +9,21 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Suggestions};
 use crate::plan::lower::Lowering;
-use crate::plan::{Input, InputKind, Plan, Purpose, Step, Text, Use};
+use crate::plan::{Input, InputKind, Plan, Purpose, Step, Target, Text, Use};
 use crate::schema::{foreign, one_of};
 use crate::source::Span;
 use crate::template::{Name, Template, expression};
 
 /// Names that mean something already.
-const RESERVED: [&str; 6] = ["host", "run", "groups", "item", "row", "this"];
+const RESERVED: [&str; 7] = ["host", "run", "groups", "there", "item", "row", "this"];
 /// Those of them that every text and expression may use.
 const ALWAYS: [&str; 3] = ["host", "run", "groups"];
 
 /// The name of what a step with a `for_each` is done for.
 pub(in crate::plan) const ITEM: &str = "item";
+
+/// The name of the host that a command runs on.
+const THERE: &str = "there";
 
 /// What a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,7 @@ struct Lookup<'a> {
 
 impl Lookup<'_> {
     fn look_up(&mut self, one: &Use<'_>) {
+        self.there(one);
         match (one.text, one.purpose) {
             (Text::Template(template), Purpose::Default(input)) => self.default(input, template),
             (Text::Template(template), purpose) => {
@@ -141,6 +145,31 @@ impl Lookup<'_> {
                 }
             }
         }
+    }
+
+    /// Reports `there` if no command runs, or if its host is not known yet.
+    fn there(&mut self, one: &Use<'_>) {
+        let Some(name) = one.text.names().iter().find(|name| name.name == THERE) else { return };
+        let of_command = matches!(
+            one.purpose,
+            Purpose::Argument
+                | Purpose::Setting
+                | Purpose::Script
+                | Purpose::Path { .. }
+                | Purpose::Content
+                | Purpose::Duration
+        );
+        let effect = one.step.map(Step::effect);
+        let label = match effect {
+            None | Some(Some(_)) if of_command => return,
+            Some(Some(effect)) if !matches!(effect.target, Target::OneOf(..)) => return,
+            Some(Some(_)) => "which member runs the command is not known yet",
+            _ => "only known to the command of a step or a probe",
+        };
+        Diagnostic::error(Code::UnknownName, "`there` is not known here")
+            .at(name.span, label)
+            .help("use `host`, the host that is worked on")
+            .emit(self.found);
     }
 
     /// The whole template is an input: its type is known before the run.
@@ -225,7 +254,7 @@ impl Lookup<'_> {
     fn unknown(&mut self, name: &Name, row: bool, text: bool, step: Option<&Step>) {
         let word = name.name.as_str();
         // A missing item is reported with the values that are not known yet.
-        if ALWAYS.contains(&word) || word == ITEM || row && word == "row" {
+        if ALWAYS.contains(&word) || [ITEM, THERE].contains(&word) || row && word == "row" {
             return;
         }
         let fault = Diagnostic::error(Code::UnknownName, format!("undefined name `{word}`"));

@@ -84,6 +84,10 @@ impl Lowering<'_> {
         if node.as_text().is_some() {
             return ItemList::Expression(self.expression(node));
         }
+        if let Some(group) = node.get("hosts_of") {
+            let (group, span) = self.fixed(Some(group), node.span);
+            return ItemList::HostsOf(group, span);
+        }
         let items = node.items().iter().map(|item| {
             if item.as_text().is_some_and(|text| text.contains("{{")) {
                 Deferred::Template(self.template(item))

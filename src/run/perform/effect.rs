@@ -33,7 +33,7 @@ use crate::plan::{Effect, OnUnknown};
 use crate::run::decide::{Facts, Move, Observed, Policy};
 use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
-use crate::run::perform::{Conclusion, Task, TaskEnd};
+use crate::run::perform::{Conclusion, Task, TaskEnd, place};
 use crate::run::{decide, render};
 use crate::transport::{AttemptId, Command, Output, Transport as _, TransportError};
 
@@ -391,8 +391,8 @@ impl Task<'_, '_, '_> {
     }
 
     fn members(&self, effect: &Effect) -> Result<Vec<HostName>, SendError> {
-        let here = std::slice::from_ref(self.host);
-        let members = self.live.run.plan.members(&effect.target, here);
+        let here = place(&effect.target, self.host, &self.names);
+        let members = self.live.run.plan.members(&effect.target, here.as_slice());
         if members.is_empty() {
             return Err(SendError::Impossible("there is no host to run it on".into()));
         }

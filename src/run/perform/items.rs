@@ -25,6 +25,10 @@ impl Task<'_, '_, '_> {
         let items = match &for_each.list {
             ItemList::Written(items) => self.written(items).await,
             ItemList::Expression(list) => self.observer().value(list).await.and_then(as_list),
+            ItemList::HostsOf(group, _) => {
+                let hosts = self.live.run.plan.inventory.members(group).unwrap_or_default();
+                Ok(hosts.iter().map(|host| host.as_str().into()).collect())
+            }
         };
         let text = match items {
             Ok(items) if items.len() <= MAX_ITEMS => {

@@ -100,7 +100,7 @@ impl<'a> Types<'a> {
         }
         match name {
             "row" => return row.map_or(Type::Any, Type::Row),
-            "host" => return Type::Parts(HOST),
+            "host" | "there" => return Type::Parts(HOST),
             "run" => return Type::Parts(RUN),
             _ => {}
         }

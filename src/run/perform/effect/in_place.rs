@@ -6,8 +6,8 @@
 //! report it (it has no `sha256sum`, or is a model), the upload is sent.
 
 use crate::inventory::HostName;
-use crate::plan::{Effect, Target, Work};
-use crate::run::perform::Task;
+use crate::plan::{Effect, Work};
+use crate::run::perform::{Task, place};
 use crate::transport::{Body, Exit, Transport as _};
 
 /// Why an upload is not sent, or is known to be done.
@@ -17,12 +17,10 @@ impl Task<'_, '_, '_> {
     /// Whether an upload without `done_when` need not be sent at all.
     pub(super) async fn is_already_in_place(&self, effect: &Effect) -> bool {
         // Any member of a group may get it, so one member cannot show that none has it.
-        let on = match &effect.target {
-            Target::Here => self.host.clone(),
-            Target::Host(name, _) => HostName::new(name),
-            Target::OneOf(..) | Target::EachOf(..) | Target::RowsOf(..) => return false,
-        };
-        self.is_in_place(effect, &on).await
+        match place(&effect.target, self.host, &self.names) {
+            Some(on) => self.is_in_place(effect, &on).await,
+            None => false,
+        }
     }
 
     /// Whether the file of an upload is on a host as the upload would leave it.
