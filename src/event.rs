@@ -5,6 +5,7 @@
 //! passed to reporters. [`Progress`] may be lost: it changes no state and is not stored. An event
 //! contains facts only; reporters show them.
 
+mod approval;
 mod host;
 mod locks;
 mod millis;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::HostName;
 
+pub use self::approval::{Approval, Uncounted, person};
 pub use self::host::{HostEvent, HostStatus, PreflightVerdict};
 pub use self::progress::{Progress, Waiting};
 pub use self::reason::{Reason, Seen, Truth};

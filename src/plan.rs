@@ -6,6 +6,7 @@
 //!
 //! Templates and expressions are kept as written; they are evaluated when their time comes.
 
+mod approve;
 pub mod check;
 mod command;
 mod each;
@@ -37,6 +38,7 @@ use crate::task::StepPath;
 use crate::template::Template;
 use crate::template::expression::{Expr, Expression};
 
+pub use approve::Approve;
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Target, Upload, UploadSource, Work};
 pub use each::{ForEach, ItemList};
 pub use input::{Input, InputKind, Pattern};
@@ -264,7 +266,7 @@ pub enum Action {
         /// How long they may take to come true; zero if nothing is said.
         within: Deferred<Duration>,
     },
-    Approve(Template),
+    Approve(Box<Approve>),
     Set(Vec<(String, Rc<Expression>)>),
     /// Does steps that belong together.
     Block {

@@ -61,6 +61,7 @@ use crate::event::{
 };
 use crate::history::{Reporter, RunState};
 use crate::inventory::HostName;
+use crate::plan::Action;
 use crate::resolve::ResolvedPlan;
 use crate::run::answers::{Answers, Given};
 use crate::run::decide::{Agenda, Decision, decide};
@@ -99,6 +100,11 @@ pub struct Run<'a> {
 pub trait Asker {
     /// Returns the answer and its reason; `None` if the operator did not answer: the run pauses.
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)>;
+
+    /// Returns who answers next, if it is not who runs it.
+    fn person(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A request to stop: nothing new starts, running work ends, then the run is paused.
@@ -148,6 +154,8 @@ struct Live<'r, 'a> {
     /// What was reached before the first change.
     reached: RefCell<BTreeSet<Login>>,
     locks: RefCell<Locks<'r>>,
+    /// Whether the plan has questions with a time limit.
+    has_deadlines: bool,
 }
 
 /// The work on a host that has ended, or on a question, for which there is no host.
@@ -187,8 +195,15 @@ impl Run<'_> {
         }
         let others = self.plan.locks();
         let hosts = locked_hosts(&self.plan.inventory, self.plan.hosts.iter().chain(&others));
+        let mut has_deadlines = false;
+        self.plan.plan.visit(&mut |step| {
+            if let Action::Approve(approve) = &step.action {
+                has_deadlines |= approve.timeout.is_some();
+            }
+        });
         Live {
             run: self,
+            has_deadlines,
             seq: Cell::new(state.seq),
             queue: Queue::default(),
             agenda: RefCell::default(),
@@ -218,6 +233,7 @@ impl Run<'_> {
                 while let Some(given) = self.answers.take() {
                     live.take_answer(given).await?;
                 }
+                live.expire().await?;
                 let decisions = live.decide();
                 if decisions.is_empty() && live.agenda.borrow().is_idle() {
                     break;
@@ -252,8 +268,8 @@ impl Run<'_> {
     }
 
     /// Waits until some work ends, and returns all work that has ended by then: the events that
-    /// follow are recorded in one commit. Returns nothing if a stop is requested, or another terminal
-    /// sent an answer. Meanwhile it stores the events of all work, as many at once as there are.
+    /// follow are recorded in one commit. Returns nothing if a stop is requested, another terminal
+    /// sent an answer, or the time of a question has passed. Meanwhile it stores the events of all work, as many at once as there are.
     async fn next_ends(
         &self,
         live: &Live<'_, '_>,
@@ -262,6 +278,7 @@ impl Run<'_> {
         let was_requested = live.state.borrow().stop_requested;
         let mut stop = pin!(self.stop.wait());
         let mut answers = pin!(self.answers.wait());
+        let mut expiry = pin!(live.next_expiry());
         let mut commit: Option<Commit<'_>> = None;
         let mut ended = Vec::new();
         std::future::poll_fn(|context| {
@@ -284,7 +301,9 @@ impl Run<'_> {
                 if !was_requested && stop.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Ok(Vec::new()));
                 }
-                if answers.as_mut().poll(context).is_ready() {
+                if answers.as_mut().poll(context).is_ready()
+                    || expiry.as_mut().poll(context).is_ready()
+                {
                     return Poll::Ready(Ok(Vec::new()));
                 }
                 // On model hosts time passes when, and only when, everybody waits for it.
@@ -370,7 +389,12 @@ impl<'r> Live<'r, '_> {
     /// open.
     async fn ask(&self, task: &TaskId) -> Result<(), JournalError> {
         let question = self.state.borrow().question(task);
-        let (Some(question), Some(asker)) = (question, self.run.asker) else { return Ok(()) };
+        let (Some(mut question), Some(asker)) = (question, self.run.asker) else { return Ok(()) };
+        let by = asker.person().unwrap_or_else(|| self.run.by.clone());
+        let approval = question.approval.as_ref();
+        if approval.is_some_and(|approval| approval.refusal(&by).is_some()) {
+            question.answers.retain(|answer| *answer != Answer::Approve);
+        }
         let answer = tokio::select! {
             biased;
             answer = asker.ask(task, &question) => answer,
@@ -381,7 +405,6 @@ impl<'r> Live<'r, '_> {
             self.can_ask.set(false);
             return Ok(());
         };
-        let by = self.run.by.clone();
         self.note(TaskEvent::QuestionAnswered { answer, reason, by }.of(task)).await
     }
 
@@ -399,21 +422,57 @@ impl<'r> Live<'r, '_> {
     /// Records an answer from another terminal, or reports why not.
     async fn take_answer(&self, given: Given) -> Result<(), JournalError> {
         let Given { task, asked_at, answer, reason, by, taken } = given;
-        let is_open = {
+        let question = {
             let state = self.state.borrow();
-            state.task(&task).is_some_and(|asks| asks.asked_at == asked_at)
-                && state.question(&task).is_some_and(|asked| asked.answers.contains(&answer))
+            let is_same = state.task(&task).is_some_and(|asks| asks.asked_at == asked_at);
+            state.question(&task).filter(|asked| is_same && asked.answers.contains(&answer))
         };
-        let reply = if is_open {
-            self.note_now([TaskEvent::QuestionAnswered { answer, reason, by }.of(&task)]).await?;
-            Ok(())
-        } else {
-            Err(format!("the question of {task} is no longer open"))
+        let now = self.run.clock.now();
+        let reply = match question.map(|question| question.refusal(answer, &by, now)) {
+            Some(None) => {
+                let answered = TaskEvent::QuestionAnswered { answer, reason, by };
+                self.note_now([answered.of(&task)]).await?;
+                Ok(())
+            }
+            Some(Some(refusal)) => Err(refusal.to_string()),
+            None => Err(format!("the question of {task} is no longer open")),
         };
         // The terminal of the answer may be gone.
         let _gone = taken.send(reply);
         self.run.answers.tell_taken();
         Ok(())
+    }
+
+    /// Ends the questions whose time has passed.
+    async fn expire(&self) -> Result<(), JournalError> {
+        if !self.has_deadlines {
+            return Ok(());
+        }
+        let now = self.run.clock.now();
+        let mut open = self.state.borrow().open_questions();
+        open.retain(|(_, asked)| asked.approval.as_ref().is_some_and(|one| one.is_late(now)));
+        if open.is_empty() {
+            return Ok(());
+        }
+        let events = open.into_iter().map(|(task, _)| TaskEvent::QuestionExpired.of(&task));
+        self.note_now(events).await?;
+        self.run.answers.tell_taken();
+        Ok(())
+    }
+
+    /// Waits until the time of an open question has passed. Virtual time does not pass while the operator
+    /// thinks.
+    async fn next_expiry(&self) {
+        let is_asking = self.run.asker.is_some() && matches!(self.run.clock, Clock::Virtual(_));
+        let open = if self.has_deadlines && !is_asking {
+            self.state.borrow().open_questions()
+        } else {
+            Vec::new()
+        };
+        let first = open.into_iter().filter_map(|(_, asked)| asked.approval?.until).min();
+        let Some(first) = first else { return std::future::pending().await };
+        let left = first.duration_since(self.run.clock.now());
+        self.run.clock.sleep(Duration::try_from(left).unwrap_or_default()).await;
     }
 
     /// Does what was decided.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::cli::asker::chosen;
+use crate::cli::identity::{is_person, named};
 use crate::cli::open_run::{self, RunArg};
 use crate::cli::{Context, Exit, Fault, who};
-use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId};
+use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId, Uncounted};
 use crate::history::RunState;
 use crate::store::Store;
 
@@ -17,6 +18,7 @@ const CHECKS: u32 = 200;
 #[command(after_help = "\
 Examples:
   planrun resolve last --as approve
+  planrun resolve last backend2/go --as approve --by ann
   planrun resolve last backend2/drain --as wait --reason 'two users are still reading'")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -26,6 +28,9 @@ pub(super) struct Args {
     task: Option<String>,
     #[arg(long = "as", value_name = "ANSWER")]
     answer: String,
+    /// Who answers, if several people share this account; for the record, not verified
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    by: Option<String>,
     /// The reason, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -35,30 +40,62 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
-    let by = who();
+    let by = args.by.as_deref().map_or_else(who, |person| named(Some(person)));
     if store.is_alive(&run) {
         let state = open_run::fold(&store.records(&run)?)?;
         let (task, answer) = meant(args, &run, &state)?;
         if hand_over(&store, &run, &state, &task, answer, args.reason.clone(), &by)? {
             context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
-            context.say("the run continues");
+            context.say(&match missing(&state, &task, answer) {
+                0 => "the run continues".to_owned(),
+                left => format!("{left} more must approve"),
+            });
             return Ok(Exit::SUCCEEDED);
         }
     }
     let mut taken = open_run::take(&store, &run, &by)?;
     let (task, answer) = meant(args, &run, &taken.state)?;
-    let left = taken.state.open_questions().len() - 1;
+    let missing = missing(&taken.state, &task, answer);
+    let left = taken.state.open_questions().len() - usize::from(missing == 0);
+    let now = taken.now(&store)?;
+    if let Some(refusal) =
+        taken.state.question(&task).and_then(|question| question.refusal(answer, &by, now))
+    {
+        let fault = Fault::new(Exit::INVALID, format!("{task}: {refusal}"));
+        return Err(match refusal {
+            Uncounted::Late { .. } => {
+                fault.help(format!("to continue, run `{} resume {run}`", context.program()))
+            }
+            Uncounted::Again { .. } | Uncounted::Starter { .. } => {
+                fault.help("if several people share this account, name the person: `--by NAME`")
+            }
+        });
+    }
     let answered =
         TaskEvent::QuestionAnswered { answer, reason: args.reason.clone(), by }.of(&task);
-    let now = taken.now(&store)?;
     taken.add(answered, now)?;
     context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
     let next = format!("run `{} resume {run}`", context.program());
     context.say(&match left {
+        _ if missing > 0 => format!("{missing} more must approve; then {next}"),
         0 => format!("to continue, {next}"),
         left => format!("{left} more to answer; then {next}"),
     });
     Ok(Exit::SUCCEEDED)
+}
+
+/// Returns how many people must still approve after an answer.
+fn missing(state: &RunState, task: &TaskId, answer: Answer) -> u32 {
+    let approval = state.question(task).and_then(|question| question.approval);
+    let approval = approval.filter(|_| answer == Answer::Approve);
+    approval.map_or(0, |approval| approval.left().saturating_sub(1))
+}
+
+/// Checks the name of a person.
+fn person(name: &str) -> Result<String, String> {
+    let is_one = is_person(name);
+    let why = || "write a name of letters, digits and `@._+-`".to_owned();
+    is_one.then(|| name.to_owned()).ok_or_else(why)
 }
 
 /// Passes the answer to the process that works on the run; false if that process has ended.

@@ -86,7 +86,10 @@ impl TaskEvent {
                 reason(&mut question.why, by);
             }
             Self::QuestionAnswered { reason, .. } => optional(reason, |reason| text(reason, by)),
-            Self::WaitTicked { .. } | Self::TimeSpent { .. } | Self::RequirementsPassed => {}
+            Self::WaitTicked { .. }
+            | Self::TimeSpent { .. }
+            | Self::RequirementsPassed
+            | Self::QuestionExpired => {}
         }
     }
 }

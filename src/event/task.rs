@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Reason, is_false, millis};
+use super::{Approval, Event, Reason, Uncounted, is_false, millis};
 use crate::inventory::HostName;
 use crate::task::{StepPath, TaskId};
 use crate::transport::{AttemptId, Exit, TransportError};
@@ -88,6 +89,8 @@ pub enum TaskEvent {
         /// `user@machine`.
         by: String,
     },
+    /// The time of a question has passed: the step fails.
+    QuestionExpired,
 }
 
 impl TaskEvent {
@@ -173,6 +176,24 @@ pub struct Question {
     pub text: String,
     pub why: Reason,
     pub answers: Vec<Answer>,
+    /// What an `approve` asks for, if it is more than one answer at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+impl Question {
+    pub fn new(text: String, why: Reason, answers: Vec<Answer>) -> Self {
+        Self { text, why, answers, approval: None }
+    }
+
+    /// Returns why an answer cannot be taken now.
+    pub fn refusal(&self, answer: Answer, by: &str, now: Timestamp) -> Option<Uncounted> {
+        let approval = self.approval.as_ref()?;
+        if let Some(until) = approval.until.filter(|_| approval.is_late(now)) {
+            return Some(Uncounted::Late { until });
+        }
+        approval.refusal(by).filter(|_| answer == Answer::Approve)
+    }
 }
 
 /// An answer to a [`Question`].

@@ -147,6 +147,7 @@ impl HostState {
             TaskEvent::AttemptEnded { .. }
                 | TaskEvent::QuestionAsked { .. }
                 | TaskEvent::QuestionAnswered { .. }
+                | TaskEvent::QuestionExpired
         );
         if task.status.is_some() && !(is_about_running && task.is_in_doubt()) {
             return Err("has ended already".into());
@@ -189,12 +190,14 @@ impl HostState {
                 task.question = Some(Box::new(question.clone()));
                 task.asked_at = record.seq;
                 task.answer = None;
+                task.is_expired = false;
                 self.asked.insert(step.clone());
             }
-            TaskEvent::QuestionAnswered { answer, reason, .. } => {
-                task.answer(*answer, reason.clone())?;
+            TaskEvent::QuestionAnswered { answer, reason, by } => {
+                task.answer(*answer, reason.clone(), by)?;
                 task.answered_at = record.seq;
             }
+            TaskEvent::QuestionExpired => task.expire()?,
         }
         if self.task(step).is_some_and(TaskState::is_in_doubt) {
             self.in_doubt.insert(step.clone());

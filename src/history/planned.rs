@@ -17,6 +17,8 @@ use crate::task::StepPath;
 pub struct Planned {
     pub plan: String,
     pub summary: Option<String>,
+    /// Who started it: `user@machine`.
+    pub by: String,
     /// The plan's path as the user named it.
     pub plan_path: String,
     /// The words that start such a run again.
@@ -41,6 +43,7 @@ impl Planned {
         Self {
             plan: outline.plan.clone(),
             summary: outline.summary.clone(),
+            by: planned.by.clone(),
             plan_path: planned.plan_path.clone(),
             arguments: planned.arguments.clone(),
             limit: planned.limit.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::{Answer, Outcome, Question, Reason, Record, TaskStatus};
+use crate::event::{Answer, Approval, Outcome, Question, Reason, Record, TaskStatus};
 use crate::history::Passed;
 use crate::inventory::HostName;
 use crate::transport::AttemptId;
@@ -52,6 +52,8 @@ pub struct TaskState {
     pub question: Option<Box<Question>>,
     /// The number of the event with that question.
     pub asked_at: u64,
+    /// Whether the time of the last question has passed, which fails the task.
+    pub is_expired: bool,
     /// The answer of the operator, as long as the task has to act on it.
     pub answer: Option<(Answer, Option<String>)>,
     /// Why it is as it is.
@@ -121,6 +123,18 @@ impl AttemptState {
     pub fn may_be_running(&self) -> bool {
         matches!(self.last(), Last::InDoubt | Last::Running)
     }
+}
+
+/// Returns why a task was not approved in time.
+fn not_approved(approval: &Approval) -> String {
+    let until = approval.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+    let given = match approval.given.as_slice() {
+        [] => "no one has approved".to_owned(),
+        given => {
+            format!("{} of {} have approved: {}", given.len(), approval.people, given.join(", "))
+        }
+    };
+    format!("not approved{until}: {given}")
 }
 
 impl TaskState {
@@ -203,6 +217,7 @@ impl TaskState {
         self.status = None;
         self.question = None;
         self.answer = None;
+        self.is_expired = false;
         self.waited = Duration::ZERO;
         self.forgiven = self.attempts.len();
         self.reached = 0;
@@ -237,7 +252,31 @@ impl TaskState {
         Ok(())
     }
 
-    pub(super) fn answer(&mut self, answer: Answer, reason: Option<String>) -> Result<(), String> {
+    /// Notes that the time of its question has passed.
+    pub(super) fn expire(&mut self) -> Result<(), String> {
+        let question = self.question.take_if(|question| question.approval.is_some());
+        let approval = question.and_then(|question| question.approval);
+        let approval = approval.ok_or("has no question with a time limit")?;
+        self.is_expired = true;
+        self.why = Some(Reason::of(not_approved(&approval)));
+        Ok(())
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        answer: Answer,
+        reason: Option<String>,
+        by: &str,
+    ) -> Result<(), String> {
+        if let Some(question) = &mut self.question
+            && let Some(approval) = &mut question.approval
+            && answer == Answer::Approve
+        {
+            if !approval.give(by) {
+                return Ok(());
+            }
+            question.why = Reason::of(format!("approved by {}", approval.given.join(", ")));
+        }
         let open = self.question.take_if(|question| question.answers.contains(&answer));
         let question =
             open.ok_or_else(|| format!("has no open question for `{}`", answer.word()))?;

@@ -175,7 +175,11 @@ impl Step {
                 uses.checks(checks);
                 uses.durations([within]);
             }
-            Action::Approve(text) | Action::Fail(text) => uses.template(Purpose::Message, text),
+            Action::Approve(approve) => {
+                uses.template(Purpose::Message, &approve.text);
+                uses.durations(&approve.timeout);
+            }
+            Action::Fail(text) => uses.template(Purpose::Message, text),
             Action::Set(values) => {
                 for (_, value) in values {
                     uses.expression(Purpose::Set, value);

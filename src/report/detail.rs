@@ -148,6 +148,18 @@ pub(crate) fn values(seen: &Seen) -> String {
     out.join(", ")
 }
 
+/// Returns who must approve, who has, and until when, if the question says so.
+pub(crate) fn approval(question: &Question) -> Option<String> {
+    let approval = question.approval.as_ref()?;
+    let mut parts = vec![format!("{} of {}", approval.given.len(), approval.people)];
+    if !approval.given.is_empty() {
+        parts.push(format!("by {}", sentence(&approval.given.join(", "))));
+    }
+    parts.extend(approval.not_by.as_ref().map(|by| format!("not by {}", sentence(by))));
+    parts.extend(approval.until.map(|until| format!("until {until:.0}")));
+    Some(parts.join(", "))
+}
+
 /// Returns the observed values of a question, and its possible answers.
 pub(crate) fn question(question: &Question) -> Vec<Detail> {
     let mut out = Vec::new();
@@ -156,6 +168,9 @@ pub(crate) fn question(question: &Question) -> Vec<Detail> {
         out.push(Detail::new(Tone::Plain, format!("reason    {why}")));
     }
     out.extend(seen(&question.why));
+    out.extend(
+        approval(question).map(|text| Detail::new(Tone::Plain, format!("approvals {text}"))),
+    );
     let answers = question.answers.iter();
     let answers = answers.map(|answer| format!("{} ({})", answer.word(), answer.about()));
     let answers = answers.collect::<Vec<_>>().join(", ");

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::event::{
-    Event, HostEvent, HostStatus, Outcome, Outline, PreflightVerdict, Reason, Record, RunEvent,
-    RunPlanned, RunStatus, TaskEvent, TaskId, TaskStatus, Truth,
+    Answer, Event, HostEvent, HostStatus, Outcome, Outline, PreflightVerdict, Reason, Record,
+    RunEvent, RunPlanned, RunStatus, TaskEvent, TaskId, TaskStatus, Truth,
 };
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
@@ -219,9 +219,19 @@ fn of_task(state: &RunState, task: &TaskId, event: &TaskEvent) -> Option<Line> {
                 .marked("?")
                 .with(detail::question(question))
         }
+        TaskEvent::QuestionExpired => {
+            let why = state.task(task).and_then(|task| task.why.as_ref());
+            let text = why.map_or_else(String::new, |why| sentence(&why.text));
+            Line::new("too late", Tone::Warn, text)
+        }
         TaskEvent::QuestionAnswered { answer, reason, by } => {
             let by = who_and_why(by, reason.as_deref());
-            let text = format!("{} ({}), by {by}", answer.word(), answer.about());
+            let open = state.question(task).and_then(|question| question.approval);
+            let about = match open.filter(|_| *answer == Answer::Approve) {
+                Some(approval) => format!("{} more must approve", approval.left()),
+                None => answer.about().to_owned(),
+            };
+            let text = format!("{} ({about}), by {by}", answer.word());
             Line::new("answered", Tone::Strong, text)
         }
         TaskEvent::WaitTicked { .. }

@@ -179,6 +179,9 @@ impl Page<'_> {
             self.line(&format!("  {why}"));
         }
         self.details(&detail::seen(&question.why), "      ");
+        if let Some(approval) = detail::approval(question) {
+            self.line(&format!("  Approvals: {approval}"));
+        }
         let host = state.hosts.get(&task.host);
         if host.is_some_and(|host| host.no_return.is_some()) {
             self.line(

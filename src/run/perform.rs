@@ -5,6 +5,7 @@
 //! and reports by events. It ends with [`TaskEvent::Ended`], or earlier if the operator is asked or
 //! the run stops; then `decide` comes back to it.
 
+mod approve;
 mod effect;
 mod items;
 mod limits;
@@ -246,7 +247,7 @@ impl Task<'_, '_, '_> {
             Action::Effect(effect) => self.effect(effect).await,
             Action::Wait(wait) => self.wait(wait).await,
             Action::Assert { checks, within } => Ok(self.assert(checks, within).await),
-            Action::Approve(text) => Ok(self.approve(text)),
+            Action::Approve(approve) => Ok(self.approve(approve)),
             Action::Set(values) => Ok(self.set(values).await),
             Action::Fail(text) => {
                 let text = text.render(Mode::Text, &self.names).unwrap_or_else(|e| e.to_string());
@@ -273,6 +274,9 @@ impl Task<'_, '_, '_> {
     /// Acts upon an answer that ends the task.
     fn answered(&self) -> Option<Conclusion> {
         let state = self.state();
+        if state.is_expired {
+            return Some(self.failed(TaskStatus::TimedOut, state.why.unwrap_or_default()));
+        }
         let (answer, reason) = state.answer?;
         let (status, words) = match answer {
             Answer::Approve => (TaskStatus::Unchanged, "approved"),
@@ -304,7 +308,7 @@ impl Task<'_, '_, '_> {
         if self.asks_on_failure() {
             let text = format!("{}: {}. What now?", self.title(), why.text);
             let answers = vec![Answer::Retry, Answer::Skip, Answer::Fail];
-            return Conclusion::Asked(Question { text, why, answers });
+            return Conclusion::Asked(Question::new(text, why, answers));
         }
         TaskEnd::with(status, why)
     }
@@ -352,20 +356,6 @@ impl Task<'_, '_, '_> {
         }
         let (status, why) = self.or_out_of_time(TaskStatus::Failed, seen.reason("a check failed"));
         self.failed(status, why)
-    }
-
-    fn approve(&self, text: &crate::template::Template) -> Conclusion {
-        match text.render(Mode::Text, &self.names) {
-            Ok(text) => Conclusion::Asked(Question {
-                text: text.trim_end().to_owned(),
-                why: Reason::default(),
-                answers: vec![Answer::Approve, Answer::Reject],
-            }),
-            Err(error) => {
-                let why = Reason::of(error.to_string());
-                self.failed(TaskStatus::Failed, why)
-            }
-        }
     }
 
     async fn set(

@@ -1,11 +1,11 @@
 //! Steps that run on each host of a group in turn, on two model hosts with three services.
 
-use planrun::event::{Event, RunStatus, TaskEvent, TaskStatus};
+use planrun::event::{RunStatus, TaskStatus};
 use serde_json::json;
 
 use crate::harness::Planrun;
 use crate::items::status_of;
-use crate::scene::{Memory, Scene, at, fault, start, trace};
+use crate::scene::{Memory, Scene, at, fault, sent, start, trace};
 
 /// Stops a service on both machines; the run works on `m1`.
 const STOP: &str = r#"
@@ -28,18 +28,6 @@ fn scene(steps: &str) -> Scene {
     Scene::of(&plan, "tests/cases/engine/inventory.yaml", &[], None)
 }
 
-/// Returns where each command was sent, and its text.
-fn sent_to(journal: &Memory) -> Vec<String> {
-    let records = journal.records.borrow();
-    let sent = records.iter().filter_map(|record| match &record.event {
-        Event::Task { event: TaskEvent::AttemptIntended { on, command, .. }, .. } => {
-            Some(format!("{on}: {command}"))
-        }
-        _ => None,
-    });
-    sent.collect()
-}
-
 #[test]
 fn a_step_runs_on_each_host_of_a_group_and_is_undone_there_in_reverse() {
     let scene = scene(STOP);
@@ -48,7 +36,7 @@ fn a_step_runs_on_each_host_of_a_group_and_is_undone_there_in_reverse() {
     let journal = Memory::default();
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
-    assert_eq!(sent_to(&journal), ["m1: svc stop imap", "m2: svc stop imap"]);
+    assert_eq!(sent(&journal), ["m1: svc stop imap", "m2: svc stop imap"]);
     assert_eq!(at(&world, "m2", "stops"), json!(["imap"]));
     let items = state.hosts[0].tasks[0].items.clone();
     assert_eq!(items, Some(vec![json!("m1"), json!("m2")]));
@@ -58,7 +46,7 @@ fn a_step_runs_on_each_host_of_a_group_and_is_undone_there_in_reverse() {
     let world = undone.world(&clock, vec![]);
     let state = undone.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
-    assert_eq!(sent_to(&journal)[2..], ["m2: svc start imap", "m1: svc start imap"]);
+    assert_eq!(sent(&journal)[2..], ["m2: svc start imap", "m1: svc start imap"]);
 }
 
 #[test]
@@ -99,7 +87,7 @@ fn the_host_worked_on_may_be_left_out_of_its_group() {
     let journal = Memory::default();
     let state = scene.drive(&clock, &world, &journal, None).unwrap();
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
-    assert_eq!(sent_to(&journal), ["m2: svc stop imap"]);
+    assert_eq!(sent(&journal), ["m2: svc stop imap"]);
     assert_eq!(status_of(&state, "stop.1"), Some(TaskStatus::Skipped));
 }
 
@@ -143,7 +131,7 @@ probes:
         "m1: svc note m1-m1",
         "m1: svc note m1-m2",
     ];
-    assert_eq!(sent_to(&journal), notes);
+    assert_eq!(sent(&journal), notes);
 }
 
 #[test]

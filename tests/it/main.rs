@@ -4,6 +4,7 @@
 
 mod ansible;
 mod anything;
+mod approvals;
 mod bad_input;
 mod blocks;
 mod bombs;

@@ -137,7 +137,10 @@ impl<'l, 'c> Operator<'l, 'c> {
             let epoch = store.take();
             let at = start() + SignedDuration::try_from(self.life.world.borrow().now).unwrap();
             let seq = store.records.len() as u64 + 1;
-            let by = "test@there".to_owned();
+            let by = format!("test{seq}@there");
+            if question.refusal(answer, &by, at).is_some() {
+                continue;
+            }
             let event = TaskEvent::QuestionAnswered { answer, reason: None, by }.of(&task);
             let stored = store.append(&[Record { seq, epoch, at, event }]).unwrap();
             if stored > 0 {

@@ -333,6 +333,7 @@ impl<'l> Book<'l> {
                 }
             }
             TaskEvent::QuestionAnswered { answer, .. } => self.answered(task, *answer),
+            TaskEvent::QuestionExpired => self.task(task).is_asked = false,
             TaskEvent::Ended { status, .. } => return self.task_ended(task, *status),
             _ => {}
         }

@@ -587,6 +587,10 @@ impl Reporter for Listener {
 impl Asker for Process<'_, '_, '_> {
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
         self.pass().await;
+        // Someone else must approve, from another terminal.
+        if question.answers == [Answer::Reject] {
+            return None;
+        }
         // The operator looks first what runs there.
         loop {
             let now = self.world().now;

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Node, Value};
-use crate::plan::lower::{Inherited, Lowering};
-use crate::plan::{Action, DEFAULT_EVERY, Deferred, Effect, OnTimeout, Retry, Wait, Work};
-use crate::template::Template;
+use crate::plan::lower::{Inherited, Lowering, whole};
+use crate::plan::{Action, Approve, DEFAULT_EVERY, Deferred, Effect, OnTimeout, Retry, Wait, Work};
 
 /// Deepest nesting of blocks: the path of a step names all that it is in.
 const MAX_BLOCKS: usize = 16;
@@ -27,7 +26,7 @@ impl Lowering<'_> {
             };
         }
         if let Some(text) = node.get("approve") {
-            return Action::Approve(self.template(text));
+            return Action::Approve(Box::new(self.approve(text)));
         }
         if let Some(text) = node.get("fail") {
             return Action::Fail(self.template(text));
@@ -57,6 +56,16 @@ impl Lowering<'_> {
             return action;
         }
         Action::Effect(Box::new(self.effect(node, outer)))
+    }
+
+    fn approve(&mut self, node: &Node) -> Approve {
+        let people = node.get("by").map_or(1, whole);
+        Approve {
+            text: self.template(node.get("text").unwrap_or(node)),
+            timeout: node.get("timeout").map(|timeout| self.duration(timeout)),
+            people: u32::try_from(people).unwrap_or(u32::MAX),
+            exclude_starter: is_true(node.get("exclude_starter")),
+        }
     }
 
     fn wait(&mut self, node: &Node) -> Wait {
@@ -135,7 +144,7 @@ pub(super) fn title(action: &Action) -> String {
             let checks: Vec<&str> = checks.iter().map(|check| check.text.as_str()).collect();
             format!("assert: {}", checks.join("; "))
         }
-        Action::Approve(Template { text, .. }) => format!("approve: {text}"),
+        Action::Approve(approve) => format!("approve: {}", approve.text.text),
         // Its text is the reason it fails with.
         Action::Fail(_) => "fail".into(),
         Action::Set(values) => {

@@ -55,9 +55,6 @@ pub(super) fn question_behind(
     if is_inside || !asks_on_failure(plan, host, block) {
         return None;
     }
-    Some(Question {
-        text: format!("{}: {}. What now?", block.step.title, why.text),
-        why: why.clone(),
-        answers: vec![Answer::Skip, Answer::Fail],
-    })
+    let text = format!("{}: {}. What now?", block.step.title, why.text);
+    Some(Question::new(text, why.clone(), vec![Answer::Skip, Answer::Fail]))
 }

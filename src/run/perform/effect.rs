@@ -407,7 +407,7 @@ impl Task<'_, '_, '_> {
         if self.step.on_unknown == OnUnknown::Ask && self.may_stop() {
             let text = format!("{}: did it take effect? {}", self.title(), why.text);
             let answers = vec![Answer::Done, Answer::NotDone, Answer::Retry, Answer::Fail];
-            return Conclusion::Asked(Question { text, why, answers });
+            return Conclusion::Asked(Question::new(text, why, answers));
         }
         TaskEnd::with(TaskStatus::Unknown, why)
     }

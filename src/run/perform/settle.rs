@@ -154,10 +154,8 @@ impl Task<'_, '_, '_> {
         let is_returning = self.host_is(|host| host.status == HostStatus::RollingBack);
         let what = if is_returning { "Roll back" } else { "Continue" };
         let (title, on) = (self.title(), on.join(", "));
-        Conclusion::Asked(Question {
-            text: format!("{title} may still be running on {on}. {what} anyway?"),
-            why: Reason::of(text),
-            answers: vec![Answer::Wait, Answer::Continue],
-        })
+        let why = Reason::of(text);
+        let text = format!("{title} may still be running on {on}. {what} anyway?");
+        Conclusion::Asked(Question::new(text, why, vec![Answer::Wait, Answer::Continue]))
     }
 }

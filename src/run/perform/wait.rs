@@ -155,11 +155,11 @@ impl Task<'_, '_, '_> {
                 let text = format!("{}; the plan continues", why.text);
                 TaskEnd::with(TaskStatus::Unchanged, Reason { text, ..why })
             }
-            OnTimeout::Ask => Conclusion::Asked(Question {
-                text: format!("{}: {}. Continue anyway?", self.title(), why.text),
-                why,
-                answers: vec![Answer::Continue, Answer::Wait, Answer::Fail],
-            }),
+            OnTimeout::Ask => {
+                let text = format!("{}: {}. Continue anyway?", self.title(), why.text);
+                let answers = vec![Answer::Continue, Answer::Wait, Answer::Fail];
+                Conclusion::Asked(Question::new(text, why, answers))
+            }
         }
     }
 }

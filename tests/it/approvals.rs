@@ -1,0 +1,208 @@
+//! Approvals by several people, and with a time limit.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use planrun::clock::Clock;
+use planrun::event::{Answer, Event, Question, RunStatus, TaskEvent, TaskStatus};
+use planrun::run::Asker;
+use planrun::task::TaskId;
+
+use crate::harness::Planrun;
+use crate::items::{scene, status_of};
+use crate::scene::{Memory, Scene, at, sent, start, trace};
+use crate::virtual_time::block_on_virtual;
+
+const HOSTS: &str = "web: {hosts: {web1: {planrun_connection: local}}}\n";
+
+/// A plan that makes a file once two people have approved.
+fn plan(approve: &str) -> String {
+    format!(
+        "version: 1\nname: approved\nhosts: web\nsteps:\n  - {{id: go, approve: {approve}}}\n  - \
+         {{run: touch FILE, idempotent: true, rollback: {{none: it is an example}}}}\n"
+    )
+}
+
+/// Answers as these people, one after the other; then nobody answers.
+struct People(RefCell<Vec<(&'static str, Answer)>>);
+
+impl People {
+    fn approve(people: &[&'static str]) -> Self {
+        let people = people.iter().rev().map(|person| (*person, Answer::Approve));
+        Self(RefCell::new(people.collect()))
+    }
+}
+
+#[async_trait(?Send)]
+impl Asker for People {
+    async fn ask(&self, _: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
+        let (_, answer) = self.0.borrow_mut().pop()?;
+        question.answers.contains(&answer).then_some((answer, None))
+    }
+
+    fn person(&self) -> Option<String> {
+        self.0.borrow().last().map(|(person, _)| format!("{person}@here"))
+    }
+}
+
+fn asked(approve: &str) -> Scene {
+    let stop =
+        "  - {run: svc stop imap, done_when: 'states.imap.state == \"down\"', rollback: {none: x}}";
+    scene(&format!("  - {{id: go, approve: {approve}}}\n{stop}\n"))
+}
+
+/// Drives a run that these people answer.
+fn drive(scene: &Scene, clock: &Clock, journal: &Memory, people: &People) -> RunStatus {
+    let world = scene.world(clock, vec![]);
+    scene.drive(clock, &world, journal, Some(people)).unwrap().status
+}
+
+#[test]
+fn two_people_must_approve_from_any_terminal_and_each_counts_once() {
+    let planrun = Planrun::new();
+    let file = planrun.path("made");
+    let text = plan("{text: Go on?, by: 2}").replace("FILE", &file.display().to_string());
+    let (plan, hosts) = (planrun.file("plan.yaml", text), planrun.file("hosts.yaml", HOSTS));
+    planrun.run(&["apply", &plan, "-i", &hosts]).exits(6).says("Approvals: 0 of 2");
+    let resolve = |words: &[&str]| planrun.run(&[&["resolve", "last"], words].concat());
+    resolve(&["--as", "approve", "--by", "ann"]).exits(0).says("1 more must approve");
+    planrun.run(&["show", "last"]).exits(0).says("Approvals: 1 of 2, by ann (");
+    let again = resolve(&["--as", "approve", "--by", "ann"]);
+    again.exits(2).says("`ann` has already approved; 1 more must approve");
+    // Without an answer of the second person the run waits on.
+    planrun.run(&["resume", "last"]).exits(6);
+    assert!(!file.exists());
+    resolve(&["--as", "approve", "--by", "bob b"]).exits(2).says("letters, digits");
+    resolve(&["--as", "approve"]).exits(0).says("to continue, run");
+    planrun.run(&["resume", "last"]).exits(0);
+    assert!(file.exists());
+    let show = planrun.run(&["show", "last"]).exits(0).stdout.clone();
+    assert!(show.contains("approved by ann ("), "{show}");
+}
+
+#[test]
+fn one_person_who_rejects_is_enough() {
+    let planrun = Planrun::new();
+    let text = plan("{text: Go on?, by: 3}").replace("FILE", "/nowhere/made");
+    let (plan, hosts) = (planrun.file("plan.yaml", text), planrun.file("hosts.yaml", HOSTS));
+    planrun.run(&["apply", &plan, "-i", &hosts]).exits(6);
+    let resolve = |words: &[&str]| planrun.run(&[&["resolve", "last"], words].concat());
+    resolve(&["--as", "approve", "--by", "ann"]).exits(0).says("2 more must approve");
+    resolve(&["--as", "reject", "--by", "ann"]).exits(0).says("to continue, run");
+    planrun.run(&["resume", "last"]).exits(1).says("rejected by operator");
+}
+
+#[test]
+fn who_started_the_run_may_not_count() {
+    let planrun = Planrun::new();
+    let text = plan("{text: Go on?, exclude_starter: true}").replace("FILE", "/nowhere/made");
+    let (plan, hosts) = (planrun.file("plan.yaml", text), planrun.file("hosts.yaml", HOSTS));
+    planrun.run(&["apply", &plan, "-i", &hosts]).exits(6).says("not by ");
+    let resolve = |words: &[&str]| planrun.run(&[&["resolve", "last"], words].concat());
+    resolve(&["--as", "approve"]).exits(2).says("has started the run").says("--by NAME");
+    resolve(&["--as", "approve", "--by", "ann"]).exits(0).says("to continue, run");
+}
+
+#[test]
+fn people_at_one_terminal_are_asked_until_enough_have_approved() {
+    let scene = asked("{text: Go on?, by: 2}");
+    for (people, status) in [
+        (&["ann", "bob"][..], RunStatus::Succeeded),
+        (&["ann", "ann", "bob"], RunStatus::Paused),
+        (&["ann"], RunStatus::Paused),
+    ] {
+        let journal = Memory::default();
+        let ended = drive(&scene, &start(), &journal, &People::approve(people));
+        assert_eq!(ended, status, "{people:?}\n{}", trace(&journal));
+    }
+}
+
+#[test]
+fn a_crash_at_any_event_loses_no_approval_and_counts_none_twice() {
+    let scene = asked("{text: Go on?, by: 3}");
+    let mut events = 0;
+    for dies_after in 1.. {
+        let (clock, people) = (start(), People::approve(&["ann", "bob", "cid"]));
+        let world = scene.world(&clock, vec![]);
+        let dying = Memory { dies_after: Some(dies_after), ..Memory::default() };
+        if scene.drive(&clock, &world, &dying, Some(&people)).is_some() {
+            events = dies_after;
+            break;
+        }
+        let given: Vec<&str> = dying.records.borrow().iter().filter_map(approver).collect();
+        let left = ["ann", "bob", "cid"].into_iter().filter(|one| !given.contains(one));
+        let people = People::approve(&left.collect::<Vec<_>>());
+        let journal = Memory { records: dying.records.clone(), ..Memory::default() };
+        let state = scene.drive(&clock, &world, &journal, Some(&people)).unwrap();
+        assert_eq!(state.status, RunStatus::Succeeded, "{dies_after}\n{}", trace(&journal));
+        assert_eq!(journal.records.borrow().iter().filter_map(approver).count(), 3);
+        assert_eq!(at(&world, "m1", "stops"), serde_json::json!(["imap"]));
+    }
+    assert!(events > 10, "{events}");
+}
+
+/// Returns who has approved by an event.
+fn approver(record: &planrun::event::Record) -> Option<&'static str> {
+    match &record.event {
+        Event::Task { event: TaskEvent::QuestionAnswered { by, .. }, .. } => {
+            ["ann", "bob", "cid"].into_iter().find(|person| by.starts_with(person))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn the_end_of_the_time_fails_the_step_also_if_no_process_has_run_meanwhile() {
+    let scene = asked("{text: Go on?, timeout: 8h, by: 2}");
+    for (hours, ends) in [(7, RunStatus::Paused), (9, RunStatus::RolledBack)] {
+        let (clock, journal) = (start(), Memory::default());
+        let world = scene.world(&clock, vec![]);
+        // One of two approves, and the run pauses.
+        let ann = People::approve(&["ann"]);
+        let state = scene.drive(&clock, &world, &journal, Some(&ann)).unwrap();
+        assert_eq!(state.status, RunStatus::Paused);
+        block_on_virtual(&clock, clock.sleep(Duration::from_hours(hours))).unwrap();
+        let state = scene.drive(&clock, &world, &journal, None).unwrap();
+        assert_eq!(state.status, ends, "{}", trace(&journal));
+        if ends == RunStatus::RolledBack {
+            assert_eq!(status_of(&state, "go"), Some(TaskStatus::TimedOut));
+            let why = state.hosts[0].tasks[0].why.clone().unwrap().text;
+            let wanted = "not approved until 2026-01-01T08:00:00Z: 1 of 2 have approved: ann@here";
+            assert_eq!(why, wanted);
+        }
+        assert!(sent(&journal).is_empty());
+    }
+}
+
+#[test]
+fn a_question_that_is_over_takes_no_answer() {
+    let planrun = Planrun::new();
+    let text = plan("{text: Go on?, timeout: 1ms}").replace("FILE", "/nowhere/made");
+    let (plan, hosts) = (planrun.file("plan.yaml", text), planrun.file("hosts.yaml", HOSTS));
+    let ended = planrun.run(&["apply", &plan, "-i", &hosts]);
+    if ended.status == Some(6) {
+        let late = planrun.run(&["resolve", "last", "--as", "approve"]);
+        late.exits(2).says("the time to answer ended at").says("resume");
+        planrun.run(&["resume", "last"]).exits(1).says("not approved until");
+    } else {
+        ended.exits(1).says("not approved until");
+    }
+}
+
+#[test]
+fn a_time_that_ends_may_be_asked_about_and_the_question_asked_again() {
+    let steps = "  - {id: go, approve: {text: Go on?, timeout: 1h}, on_failure: hold}\n";
+    let scene = scene(steps);
+    let (clock, journal) = (start(), Memory::default());
+    let world = scene.world(&clock, vec![]);
+    scene.drive(&clock, &world, &journal, None).unwrap();
+    block_on_virtual(&clock, clock.sleep(Duration::from_hours(2))).unwrap();
+    let state = scene.drive(&clock, &world, &journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::Paused, "{}", trace(&journal));
+    let (_, question) = &state.open_questions()[0];
+    assert!(question.answers.contains(&Answer::Retry), "{question:?}");
+    let people = People(RefCell::new(vec![("ann", Answer::Approve), ("ann", Answer::Retry)]));
+    let state = scene.drive(&clock, &world, &journal, Some(&people)).unwrap();
+    assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
+}
