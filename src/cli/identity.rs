@@ -18,7 +18,7 @@ pub(super) fn named(person: Option<&str>) -> String {
     person.map_or(account.clone(), |person| format!("{person} ({account})"))
 }
 
-/// Whether a text can be the name of a person: `ann`, `ann@example.org`.
+/// Whether a text can name one person: `ann`, `ann@example.org`.
 pub(super) fn is_person(name: &str) -> bool {
     let is_sign = |c: char| c.is_alphanumeric() || "@._+-".contains(c);
     (1..=64).contains(&name.chars().count()) && name.chars().all(is_sign)

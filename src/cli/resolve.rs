@@ -91,7 +91,7 @@ fn missing(state: &RunState, task: &TaskId, answer: Answer) -> u32 {
     approval.map_or(0, |approval| approval.left().saturating_sub(1))
 }
 
-/// Checks the name of a person.
+/// Checks the name of the person who answers.
 fn person(name: &str) -> Result<String, String> {
     let is_one = is_person(name);
     let why = || "write a name of letters, digits and `@._+-`".to_owned();

@@ -28,11 +28,12 @@ use crate::run::guard::Guard;
 use crate::run::observe::{Observation, Observer};
 use crate::run::perform::limits::Limits;
 use crate::run::step_ref::StepRef;
+use crate::run::there::{add_there, place};
 use crate::run::{Live, decide, render};
 use crate::task::TaskId;
 use crate::template::{Mode, Names};
 
-pub(super) use names::{Known, add_there, names, place};
+pub(super) use names::{Known, names};
 pub(super) use settle::settle;
 
 /// A step on a host, at work.

@@ -142,7 +142,9 @@ fn certain<'p>(
     match &step.action {
         Action::Effect(effect) => effects.push((effect, group)),
         Action::Block { steps, .. } => {
-            steps.iter().for_each(|part| certain(part, group, effects));
+            for part in steps {
+                certain(part, group, effects);
+            }
         }
         _ => {}
     }

@@ -10,7 +10,7 @@ use crate::inventory::user::is_user;
 use crate::inventory::{Host, HostName};
 use crate::plan::{Become, CommandSpec, Deferred, OnTimeout, UploadSource, Work};
 use crate::resolve::ResolvedPlan;
-use crate::run::perform::add_there;
+use crate::run::there::add_there;
 use crate::template::parser::names_of_template;
 use crate::template::{Mode, Names, Template};
 use crate::transport::{Body, Command, File};

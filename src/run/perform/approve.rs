@@ -1,7 +1,7 @@
 //! Steps that ask the operator before the plan continues.
 //!
 //! The time limit is a point in time, by the clock of the controller, and is stored with the question: people
-//! answer while no process works on the run, so that time counts, too. Whoever drives the run next ends a
+//! answer while no process works on the run, so that time counts, too. The process that works on the run next ends a
 //! question that is over ([`crate::run`]).
 
 use jiff::SignedDuration;

@@ -33,7 +33,8 @@ use crate::plan::{Effect, OnUnknown};
 use crate::run::decide::{Facts, Move, Observed, Policy};
 use crate::run::perform::effect::in_place::IN_PLACE;
 use crate::run::perform::effect::judge::Judgement;
-use crate::run::perform::{Conclusion, Task, TaskEnd, place};
+use crate::run::perform::{Conclusion, Task, TaskEnd};
+use crate::run::there::place;
 use crate::run::{decide, render};
 use crate::transport::{AttemptId, Command, Output, Transport as _, TransportError};
 

@@ -4,9 +4,8 @@ use minijinja::Value;
 use minijinja::value::Serde;
 
 use crate::history::{HostState, TaskState};
-use crate::inventory::{Host, HostName};
-use crate::plan::{Action, Rollback, Target};
-use crate::resolve::host_value;
+use crate::inventory::HostName;
+use crate::plan::{Action, Rollback};
 use crate::run::Live;
 use crate::run::step_ref::{Item, StepRef};
 use crate::template::{Names, parts_value};
@@ -34,25 +33,6 @@ pub(in crate::run) fn names(live: &Live<'_, '_>, host: &HostName, item: Option<I
     }
     add_results(known, StepRef { step: item.of, item: Some(item) }, &mut names);
     names
-}
-
-/// Returns the host on which a command runs, if there is only one.
-pub(in crate::run) fn place(target: &Target, here: &HostName, names: &Names) -> Option<HostName> {
-    match target {
-        Target::Here => Some(here.clone()),
-        Target::Host(name, _) => Some(HostName::new(name)),
-        Target::Item(_) => names.get("item")?.as_str().map(HostName::new),
-        Target::OneOf(..) | Target::EachOf(..) | Target::RowsOf(..) => None,
-    }
-}
-
-/// Adds what a command sees of the host that it runs on.
-pub(in crate::run) fn add_there(names: &mut Names, about: &HostName, on: &Host) {
-    let value = match names.get("host").filter(|_| on.name == *about) {
-        Some(host) => host.clone(),
-        None => host_value(on),
-    };
-    names.insert("there".into(), value);
 }
 
 /// The names that all steps of a host see. Only results that are new since the last time are added:

@@ -7,7 +7,8 @@
 
 use crate::inventory::HostName;
 use crate::plan::{Effect, Work};
-use crate::run::perform::{Task, place};
+use crate::run::perform::Task;
+use crate::run::there::place;
 use crate::transport::{Body, Exit, Transport as _};
 
 /// Why an upload is not sent, or is known to be done.
