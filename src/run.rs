@@ -103,8 +103,8 @@ pub trait Asker {
     /// Returns the answer and its reason; `None` if the operator did not answer: the run pauses.
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)>;
 
-    /// Returns who answers next, if it is not who runs it.
-    fn person(&self) -> Option<String> {
+    /// Returns who answers a question, if it is not the user that runs it.
+    fn person(&self, _question: &Question) -> Option<String> {
         None
     }
 }

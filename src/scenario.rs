@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostic;
-use crate::event::{Answer, Question, Record};
+use crate::event::{Answer, Approval, Question, Record};
 use crate::history::{Reporter, RunState};
 use crate::inventory::HostName;
 use crate::model::ModelError;
@@ -188,7 +188,17 @@ impl Asker for Operator {
             open[found].asked = Some(question.answers.clone());
             return None;
         }
-        let Open { answer, .. } = open.remove(found);
+        let left = question.approval.as_ref().map_or(1, Approval::left);
+        let answer = match &open[found].answer {
+            // One answer stands in for all people who must approve.
+            Answer::Approve if left > 1 => Answer::Approve,
+            _ => open.remove(found).answer,
+        };
         Some((answer, Some("the scenario says so".into())))
+    }
+
+    fn person(&self, question: &Question) -> Option<String> {
+        let approval = question.approval.as_ref()?;
+        Some(format!("operator{}@scenario", approval.given.len() + 1))
     }
 }

@@ -14,7 +14,7 @@ impl Live<'_, '_> {
     pub(super) async fn ask(&self, task: &TaskId) -> Result<(), JournalError> {
         let question = self.state.borrow().question(task);
         let (Some(mut question), Some(asker)) = (question, self.run.asker) else { return Ok(()) };
-        let by = asker.person().unwrap_or_else(|| self.run.by.clone());
+        let by = asker.person(&question).unwrap_or_else(|| self.run.by.clone());
         let approval = question.approval.as_ref();
         if approval.is_some_and(|approval| approval.refusal(&by).is_some()) {
             question.answers.retain(|answer| *answer != Answer::Approve);

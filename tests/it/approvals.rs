@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use planrun::clock::Clock;
+use planrun::clock::{Clock, block_on_virtual};
 use planrun::event::{Answer, Event, Question, RunStatus, TaskEvent, TaskStatus};
 use planrun::run::Asker;
 use planrun::task::TaskId;
@@ -12,7 +12,6 @@ use planrun::task::TaskId;
 use crate::harness::Planrun;
 use crate::items::{scene, status_of};
 use crate::scene::{Memory, Scene, at, sent, start, trace};
-use crate::virtual_time::block_on_virtual;
 
 const HOSTS: &str = "web: {hosts: {web1: {planrun_connection: local}}}\n";
 
@@ -41,7 +40,7 @@ impl Asker for People {
         question.answers.contains(&answer).then_some((answer, None))
     }
 
-    fn person(&self) -> Option<String> {
+    fn person(&self, _: &Question) -> Option<String> {
         self.0.borrow().last().map(|(person, _)| format!("{person}@here"))
     }
 }
