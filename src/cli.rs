@@ -24,6 +24,7 @@ mod abort;
 mod apply;
 mod asker;
 mod chosen;
+mod configuration;
 mod context;
 mod exit;
 mod explain;

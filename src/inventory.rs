@@ -7,7 +7,7 @@ mod build;
 mod checks;
 mod draft;
 mod files;
-mod find;
+pub mod find;
 mod ini;
 mod link;
 mod literal;

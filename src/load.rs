@@ -45,6 +45,8 @@ pub struct Request {
     /// The pattern of hosts to be worked on.
     pub limit: Option<String>,
     pub environment: Vec<(OsString, OsString)>,
+    /// The commands of the user that print secrets, by the names of inputs.
+    pub secret_commands: Vec<(String, Vec<String>)>,
 }
 
 /// A plan with all that belongs to it, without an error.
@@ -70,7 +72,10 @@ pub fn load(
     let plan_dir = directory(path);
     let plan = plan(path, sources, found);
     let inventory = inventory(&request.inventories, Some(plan_dir), programs, sources, found);
-    let given = inputs::read(request, plan_dir, sources, found);
+    let mut given = inputs::read(request, plan_dir, sources, found);
+    if let (Some((_, plan)), Some((_, inventory)), Some(given)) = (&plan, &inventory, &mut given) {
+        inputs::run_commands(request, plan, inventory, programs, given);
+    }
     let model = inventory.as_ref().and_then(|(paths, inventory)| {
         model::read(inventory, paths, plan_dir, sources, found).ok()
     });
@@ -92,18 +97,21 @@ pub fn load(
 }
 
 /// Finds the secrets of a resumed run, which was stored without them: in the file of inputs, the
-/// environment, and the inventories that the run was started with.
+/// environment, the inventories that the run was started with, and from the commands of the user.
 pub fn again(
     resolved: &mut ResolvedPlan,
     request: &Request,
     inventories: &[PathBuf],
+    programs: &mut dyn Programs,
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) {
     // Problems of an inventory do not matter to this run, unless a secret is missing.
     let mut ignored = Diagnostics::default();
     let inventory = read::read_all(inventories, &mut NoPrograms, sources, &mut ignored);
-    if let Some(given) = inputs::read(request, Path::new(""), sources, found) {
+    if let Some(mut given) = inputs::read(request, Path::new(""), sources, found) {
+        let known = inventory.as_ref().unwrap_or(&resolved.inventory);
+        inputs::run_commands(request, &resolved.plan, known, programs, &mut given);
         secrets::again(resolved, inventory, &given, sources, found);
         if let Some((file, _)) = given.file {
             inputs::hide(file, sources);

@@ -22,7 +22,7 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::Serde;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Node;
 use crate::inventory::{Host, HostName, Inventory};
 use crate::plan::{Plan, Section, Step, Target};
@@ -116,6 +116,8 @@ pub struct Inputs {
     pub file: Option<(SourceId, Node)>,
     /// Variables of the environment that start with [`ENVIRONMENT`], by their whole names.
     pub environment: Vec<(String, String)>,
+    /// What configured commands printed for secrets that have no other source, or why there is nothing.
+    pub commands: Vec<(String, Result<String, Box<Diagnostic>>)>,
     /// Whether secrets may be missing: nothing is to be run with them.
     pub without_secrets: bool,
     /// `--limit PATTERN`.
@@ -178,6 +180,7 @@ pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
         names.insert("host".into(), host_value(host));
     }
     names.insert("groups".into(), resolved.groups.clone());
+    names.extend(&resolved.secrets.marks(&resolved.plan, host));
     names
 }
 

@@ -190,7 +190,7 @@ impl Asker for Operator {
         }
         let left = question.approval.as_ref().map_or(1, Approval::left);
         let answer = match &open[found].answer {
-            // One answer stands in for all people who must approve.
+            // One answer counts for each person who must approve.
             Answer::Approve if left > 1 => Answer::Approve,
             _ => open.remove(found).answer,
         };

@@ -48,6 +48,8 @@ pub struct Command {
     pub stdin: Option<Vec<u8>>,
     /// Environment variables set for it.
     pub env: IndexMap<String, String>,
+    /// Whether one of these is a secret: then no file keeps them once the command has started.
+    pub secret_env: bool,
     /// The directory it runs in.
     pub dir: Option<String>,
     /// The user it runs as; `None` is the login user.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::configuration::secret_commands;
 use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::session::{How, Session};
 use crate::cli::targets::Targets;
@@ -12,7 +13,7 @@ use crate::diagnostic::Diagnostics;
 use crate::event::{Event, RunEvent, SecretSources};
 use crate::file::absolute;
 use crate::history::RunState;
-use crate::load::{self, Loaded};
+use crate::load::{self, Loaded, Request};
 use crate::report::text::{count, list, printable};
 use crate::resolve::{ResolvedPlan, secrets};
 use crate::run::planned::planned;
@@ -115,7 +116,10 @@ fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
 /// Loads everything; all problems are reported at once.
 fn load(args: &Args, context: &Context) -> Result<Loaded, Fault> {
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
-    let request = args.values.request(&args.inventory);
+    let request = Request {
+        secret_commands: secret_commands(&mut sources, &mut found),
+        ..args.values.request(&args.inventory)
+    };
     let mut programs = Guarded::new(args.patience);
     let loaded = load::load(&args.plan, &request, &mut programs, &mut sources, &mut found);
     programs.report(context);

@@ -110,6 +110,7 @@ async fn ask(
         body: Body::Script(QUESTIONS.to_owned()),
         stdin: None,
         env: indexmap::IndexMap::new(),
+        secret_env: false,
         dir: None,
         r#become: None,
         timeout: Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! Runs inventory programs, for commands that contact hosts anyway; commands that only check files never
+//! Runs programs that print an inventory or a secret, for commands that contact hosts anyway; commands that only check files never
 //! do.
 
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::inventory::program::{Failure, Programs};
 use crate::report::text::printable;
 use crate::transport::program::{LocalPrograms, PATIENCE};
 
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct InventoryTimeout {
-    /// The timeout of an inventory program (30s)
+    /// The timeout of a program that prints an inventory or a secret (30s)
     #[arg(long, value_name = "DURATION", value_parser = patience, hide_short_help = true)]
     inventory_timeout: Option<Duration>,
 }
@@ -42,7 +42,7 @@ impl Guarded {
 
     pub(super) fn report(&self, context: &Context) {
         for program in &self.ran {
-            context.say(&format!("ran the inventory program {program}"));
+            context.say(&format!("ran {program}"));
         }
     }
 }

@@ -5,12 +5,14 @@
 
 use std::path::PathBuf;
 
+use crate::cli::configuration::secret_commands;
 use crate::cli::print;
+use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::values::Values;
 use crate::cli::{Context, Exit, Fault};
 use crate::diagnostic::Diagnostics;
 use crate::event::{RunId, RunPlanned};
-use crate::load;
+use crate::load::{self, Request};
 use crate::resolve::{ResolvedPlan, secrets};
 use crate::source::Sources;
 
@@ -44,7 +46,13 @@ impl SecretArgs {
         let values = Values { inputs, ..Values::default() };
         let paths = kept.inventory.iter().chain(&kept.inventories).map(PathBuf::from);
         let paths: Vec<PathBuf> = paths.collect();
-        load::again(plan, &values.request(&[]), &paths, &mut sources, &mut found);
+        let request = Request {
+            secret_commands: secret_commands(&mut sources, &mut found),
+            ..values.request(&[])
+        };
+        let mut programs = Guarded::new(InventoryTimeout::default());
+        load::again(plan, &request, &paths, &mut programs, &mut sources, &mut found);
+        programs.report(context);
         if !found.has_errors() {
             return Ok(());
         }

@@ -24,6 +24,7 @@ impl Values {
     /// Returns what is to be loaded with them, and with these inventories.
     pub(super) fn request(&self, inventories: &[String]) -> Request {
         Request {
+            secret_commands: Vec::new(),
             inventories: inventories.to_owned(),
             set: self.set.clone(),
             inputs: self.inputs.clone(),

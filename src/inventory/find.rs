@@ -31,7 +31,7 @@ pub fn find(
 }
 
 /// Returns the configuration directory of the user.
-fn configuration() -> Option<PathBuf> {
+pub fn configuration() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     // The standard says to ignore a relative path.
     let own = set("XDG_CONFIG_HOME").map(PathBuf::from);

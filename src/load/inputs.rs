@@ -5,9 +5,16 @@ use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{self, Node, Value};
+use crate::duration;
+use crate::inventory::Inventory;
+use crate::inventory::program::{Failure, Programs};
 use crate::load::{Request, text};
-use crate::resolve::{ENVIRONMENT, Inputs};
+use crate::plan::Plan;
+use crate::resolve::{ENVIRONMENT, Inputs, secrets};
 use crate::source::{SourceId, Sources, Span};
+
+/// Maximum size of a secret that a command prints, in bytes.
+const MAX_SECRET: usize = 64 * 1024;
 
 /// Brings together what a plan is given; `None` if the file of inputs cannot be used.
 pub(super) fn read(
@@ -54,10 +61,65 @@ pub(super) fn read(
         set: request.set.clone(),
         file,
         environment: environment(&request.environment, found),
+        commands: Vec::new(),
         without_secrets: false,
         limit: request.limit.clone(),
         plan_dir: plan_dir.to_owned(),
     })
+}
+
+/// Runs the commands of the user for secrets that have no other source on some host.
+pub(super) fn run_commands(
+    request: &Request,
+    plan: &Plan,
+    inventory: &Inventory,
+    programs: &mut dyn Programs,
+    given: &mut Inputs,
+) {
+    for (name, _) in secrets::hidden(plan) {
+        let variable = format!("{ENVIRONMENT}{}", name.to_uppercase());
+        let is_given = given.set.iter().any(|(set, _)| set == name)
+            || given.file.as_ref().is_some_and(|(_, node)| node.get(name).is_some())
+            || given.environment.iter().any(|(set, _)| *set == variable)
+            || inventory.hosts.values().all(|host| host.vars.contains_key(name));
+        let command = request.secret_commands.iter().find(|(of, _)| of == name);
+        if let Some((_, words)) = command.filter(|_| !is_given)
+            && let Some((program, arguments)) = words.split_first()
+        {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let printed = programs.run(Path::new(program), &arguments);
+            given.commands.push((name.clone(), secret(name, program, printed)));
+        }
+    }
+}
+
+/// Returns what a command printed, without the line break at its end.
+fn secret(
+    name: &str,
+    program: &str,
+    printed: Result<Vec<u8>, Failure>,
+) -> Result<String, Box<Diagnostic>> {
+    let why = match printed {
+        Ok(bytes) if bytes.len() > MAX_SECRET => format!("printed more than {MAX_SECRET} bytes"),
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(mut text) => {
+                text.truncate(text.trim_end_matches(['\r', '\n']).len());
+                return Ok(text);
+            }
+            Err(_) => "printed bytes that are not UTF-8".to_owned(),
+        },
+        Err(Failure::NotRun) => "was not run".to_owned(),
+        Err(Failure::NotStarted(why)) => format!("cannot be run: {why}"),
+        Err(Failure::Late(limit)) => format!("exceeded its timeout of {}", duration::show(limit)),
+        Err(Failure::TooLong(bytes)) => format!("printed more than {bytes} bytes"),
+        Err(Failure::Ended { how, said }) => match said.trim() {
+            "" => format!("failed {how}, without a message"),
+            said => format!("failed {how}: {said}"),
+        },
+    };
+    let message = format!("no value for secret `{name}`: `{program}` {why}");
+    let fault = Diagnostic::error(Code::SecretCommand, message);
+    Err(Box::new(fault.help(format!("run the command of `{name}` in your configuration by hand"))))
 }
 
 /// Removes the values of a file of inputs from what messages show: any of them may be a secret, also

@@ -18,6 +18,8 @@ pub struct Input {
     pub description: Option<String>,
     /// Whether it is a secret: text or a list of texts, without a default, or the content of a file.
     pub sensitive: bool,
+    /// Whether it may be missing (secrets only).
+    pub optional: bool,
     pub span: Span,
 }
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@
 mod commands;
 mod privileges;
 mod probe_effects;
+mod rollbacks;
 mod sleeps;
 mod words;
 
@@ -23,6 +24,7 @@ pub(super) fn check(node: &Node, plan: &Plan, sources: &Sources, found: &mut Dia
     }
     probe_effects::check(plan, found);
     privileges::check(plan, sources, found);
+    rollbacks::check(plan, found);
     for placed in &steps {
         sleeps::check(placed, found);
     }

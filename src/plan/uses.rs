@@ -36,6 +36,8 @@ pub enum Purpose<'a> {
     Argument,
     /// Another part of a command that they can see.
     Setting,
+    /// An environment variable, which only the user that runs the command, and root, can see.
+    Environment,
     /// A script, which they can see, too.
     Script,
     /// The path of a file on this machine, which is rendered or sent unchanged.
@@ -240,8 +242,8 @@ impl<'a> Uses<'a> {
                 options.for_each(|option| self.deferred(Purpose::Setting, option));
             }
         }
-        let options = command.env.values().chain(&command.dir);
-        options.for_each(|option| self.template(Purpose::Setting, option));
+        command.env.values().for_each(|value| self.template(Purpose::Environment, value));
+        command.dir.iter().for_each(|dir| self.template(Purpose::Setting, dir));
         command.stdin.iter().for_each(|stdin| self.template(Purpose::Content, stdin));
         if let Some(Become::Yes(Some(user))) = &command.r#become {
             self.deferred(Purpose::Setting, user);

@@ -46,7 +46,7 @@ pub(super) fn values(
                     last = Some(fault);
                 }
                 Some(Err(_)) => {}
-                None if input.sensitive && given.without_secrets => {}
+                None if input.optional || input.sensitive && given.without_secrets => {}
                 None => missing.push(host.name.clone()),
             }
         }
@@ -115,6 +115,14 @@ impl Search<'_> {
             return Some(
                 self.text(text).map_err(|unfit| wrong(name, input, text, variable, &unfit)),
             );
+        }
+        if let Some((_, printed)) = given.commands.iter().find(|(of, _)| of == name) {
+            return Some(match printed {
+                Err(fault) => Err((**fault).clone().at(input.span, "declared here")),
+                Ok(text) => {
+                    self.text(text).map_err(|unfit| wrong(name, input, text, "its command", &unfit))
+                }
+            });
         }
         let template = match input.default.as_ref()? {
             Deferred::Now(value) => return Some(Ok(value.clone())),
@@ -275,6 +283,9 @@ fn lacking(name: &str, input: &Input, hosts: &[HostName], found: &mut Diagnostic
             .help(format!(
                 "set it in the environment (`{variable}`), in a file (`--inputs FILE`) or in the \
                      inventory"
+            ))
+            .help(format!(
+                "or configure a command that prints it: `secrets: {{{name}: [PROGRAM, ARGUMENT]}}`"
             ))
             .emit(found);
         return;

@@ -49,6 +49,14 @@ impl Secrets {
         exposed.collect()
     }
 
+    /// Returns what other texts and conditions of a host see of optional secrets: that they are given.
+    pub(super) fn marks(&self, plan: &Plan, host: &HostName) -> Names {
+        let given = self.of_hosts.get(host).into_iter().flatten();
+        let optional =
+            given.filter(|(name, _)| plan.inputs.get(*name).is_some_and(|input| input.optional));
+        optional.map(|(name, _)| (name.clone(), Value::from(format!("«secret {name}»")))).collect()
+    }
+
     /// Returns the content of the file at a path as inputs name it, if it is a secret.
     pub fn file(&self, path: &str) -> Option<&[u8]> {
         self.files.get(path)

@@ -94,7 +94,9 @@ impl Scope for SnapshotScope<'_> {
             });
         }
         let Some(probe) = plan.probes.get(name) else {
-            return Err(Stop::CannotTell(format!("`{name}` has no value")));
+            let why = format!("`{name}` has no value");
+            let is_optional = plan.inputs.get(name).is_some_and(|input| input.optional);
+            return Err(if is_optional { Stop::Missing(why) } else { Stop::CannotTell(why) });
         };
         let place = self.observer.place_of(probe, self.members);
         match place.map(|place| self.snapshot.get(&(name.to_owned(), place))) {

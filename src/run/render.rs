@@ -21,7 +21,7 @@ const MAX_RENDERED: usize = 16 * 1024 * 1024;
 /// Renders a command, and returns it with the host that it runs on. Errors name the part that could not
 /// be rendered.
 ///
-/// Its standard input and its uploads may contain secrets of the host that is worked on.
+/// Its standard input, environment and uploads may contain secrets of the host that is worked on.
 pub(super) fn command<'p>(
     spec: &CommandSpec,
     names: &Names,
@@ -64,15 +64,17 @@ pub(super) fn command<'p>(
             })
         }
     };
-    let mut env = indexmap::IndexMap::new();
+    let (mut env, mut secret_env) = (indexmap::IndexMap::new(), false);
     for (name, value) in &spec.env {
-        env.insert(name.clone(), text(value, Mode::Text, names)?);
+        secret_env |= value.names.iter().any(|one| secrets.contains_key(&one.name));
+        env.insert(name.clone(), text(value, Mode::Text, &open)?);
     }
     let stdin = spec.stdin.as_ref().map(|input| text(input, Mode::Text, &open)).transpose()?;
     let command = Command {
         body,
         stdin: stdin.map(String::into_bytes),
         env,
+        secret_env,
         dir: spec.dir.as_ref().map(|dir| text(dir, Mode::Word, names)).transpose()?,
         r#become: becomes(spec, names, on)?,
         timeout: length(&spec.timeout, names)?,

@@ -91,6 +91,7 @@ fn command_true(user: Option<&str>) -> Command {
         body: Body::Argv(vec!["true".to_owned()]),
         stdin: None,
         env: IndexMap::new(),
+        secret_env: false,
         dir: None,
         r#become: user.map(str::to_owned),
         timeout: REACH_TIMEOUT,

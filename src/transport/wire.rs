@@ -20,8 +20,8 @@
 //!   allow (`host/become.sh`).
 //! - Time limits are kept on the host (`host/run.sh`): nothing has to get through to end a command.
 //!
-//! What is in the environment, in `DIR` and in the arguments can be seen in the host's process list;
-//! only standard input, very long scripts and uploads cannot.
+//! What is in `DIR` and in the arguments can be seen in the host's process list; standard input, very long
+//! scripts and uploads cannot. The environment of a process is only visible to its user and to root.
 //!
 //! Not here: any judgement of what came back, SSH environment requests (servers refuse them), a
 //! terminal.
@@ -158,12 +158,14 @@ impl Wire {
                 let r#become = if sudo.is_some() { bare(BECOME) } else { String::new() };
                 let (records, functions, effect) = (bare(RECORDS), bare(RUN), bare(EFFECT));
                 let day = day_of(&number);
+                // A file that contains secrets is removed before the command starts, as one that is read.
+                let reads = if command.secret_env && input == 0 { "-" } else { &input.to_string() };
                 let words = fence.map_or("", |fence| fence.words.as_str());
                 let runner = format!(
                     "{{\npr_records=$2 pr_umask=$3 pr_setsid=$4 pr_unbuffered=$5 pr_method=$6\n\
                      pr_number={number} pr_day={day} pr_prefix={prefix} pr_fence='{words}'\n\
                      {records}{functions}{become}{effect}{own}\
-                     pr_attempt {id} {} {} {input} {run}\n}}\n",
+                     pr_attempt {id} {} {} {reads} {run}\n}}\n",
                     quote::shell(user)?,
                     inner.len()
                 );

@@ -64,6 +64,7 @@ mod refused;
 mod rejected;
 mod reports;
 mod results;
+mod rollbacks;
 mod rounds;
 mod scenarios;
 mod scene;

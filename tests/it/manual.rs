@@ -16,6 +16,8 @@ use crate::support::fenced;
 
 /// Codes without an example, and why.
 const WITHOUT: &[(&str, &str)] = &[
+    ("secret-command", "is about the configuration of the user"),
+    ("user-configuration", "is about the configuration of the user"),
     ("too-many-aliases", "takes a bomb"),
     ("too-many-nodes", "takes millions of values"),
     ("file-too-large", "takes 32 MiB"),

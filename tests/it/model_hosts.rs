@@ -84,6 +84,7 @@ fn command(step: &str, body: Body) -> Command {
         body,
         stdin: None,
         env: IndexMap::new(),
+        secret_env: false,
         dir: None,
         r#become: None,
         timeout: Duration::from_mins(1),

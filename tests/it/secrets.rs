@@ -301,3 +301,123 @@ fn a_plan_is_checked_without_its_secrets() {
     ended.exits(0);
     scene.apply(&[]).exits(2).says("PLANRUN_INPUT_KEYS");
 }
+
+/// A plan that uses a secret in the environment of a command, as this user and as another one.
+const ENVIRONMENT: &str = r#"version: 1
+name: environment
+hosts: all
+inputs:
+  token: {type: string, sensitive: true}
+  extra: {type: string, sensitive: true, optional: true}
+probes:
+  length: {shell: 'printf %s "$TOKEN" | wc -c', env: {TOKEN: "{{ token }}"}, parse: int}
+steps:
+  - id: use
+    shell: |
+      printf %s "$TOKEN" | cksum > sum
+      cat /proc/[0-9]*/cmdline /proc/self/fd/0 > seen 2>/dev/null || true
+      find "$XDG_STATE_HOME" . -type f ! -name sum -exec cat {} + >> seen 2>/dev/null || true
+      echo "$TOKEN"
+    dir: "{{ host.vars.out }}"
+    env: {TOKEN: "{{ token }}"}
+    idempotent: true
+    rollback: {none: it is a test}
+  - {id: given, when: extra is defined, run: cat, stdin: "{{ extra }}", read_only: true}
+  - {id: missing, when: extra is undefined, run: "true", read_only: true}
+  - {run: cat, stdin: "{{ extra | default('none') }}", read_only: true}
+  - assert: {the probe has it: 'length > 10 and (extra is defined or true)'}
+"#;
+
+fn environment_scene() -> Scene {
+    let scene = Scene::with_token();
+    scene.write("plan.yaml", ENVIRONMENT);
+    scene
+}
+
+#[test]
+fn a_secret_in_the_environment_is_in_no_argument_and_no_file() {
+    let scene = environment_scene();
+    let ended = scene.apply(&["--output", "json"]);
+    ended.exits(0).says("«secret token»");
+    let seen = fs::read(scene.path("out/seen")).unwrap();
+    assert!(seen.len() > 1_000, "{}", seen.len());
+    assert!(!String::from_utf8_lossy(&seen).contains(TOKEN));
+    assert!(fs::metadata(scene.path("out/sum")).unwrap().len() > 5);
+    scene.hides(&[&ended]);
+}
+
+#[test]
+fn an_optional_secret_may_be_missing_and_conditions_see_only_that() {
+    let mut scene = environment_scene();
+    scene.apply(&[]).exits(0);
+    let status = |scene: &Scene, step: &str| scene.planrun.kept("last").status(step);
+    assert_eq!(status(&scene, "here/given"), Some(TaskStatus::Skipped));
+    assert_eq!(status(&scene, "here/missing"), Some(TaskStatus::Unchanged));
+    scene.planrun.environment("PLANRUN_INPUT_EXTRA", Some("3xtra'/+é\"x &y"));
+    let ended = scene.apply(&[]);
+    ended.exits(0);
+    assert_eq!(status(&scene, "here/given"), Some(TaskStatus::Unchanged));
+    for (path, bytes) in scene.planrun.disk() {
+        assert!(!String::from_utf8_lossy(&bytes).contains("3xtra'/+"), "{}", path.display());
+    }
+}
+
+/// Writes a configuration that names a command for the token.
+fn configure(scene: &mut Scene, command: &str) {
+    let folder = scene.path("config/planrun");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("config.yaml");
+    fs::write(&file, format!("secrets:\n  token: {command}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let config = scene.name("config");
+    scene.planrun.environment("XDG_CONFIG_HOME", Some(&config));
+}
+
+#[test]
+fn a_secret_comes_from_a_command_of_the_user_if_it_has_no_other_source() {
+    let mut scene = Scene::new();
+    scene.write("plan.yaml", ENVIRONMENT);
+    scene.write("token", &format!("{TOKEN}\n"));
+    let command = format!("[cat, {}]", scene.name("token"));
+    configure(&mut scene, &command);
+    let sum = |scene: &Scene| fs::read_to_string(scene.path("out/sum")).unwrap();
+    let ended = scene.apply(&[]);
+    ended.exits(0);
+    let from_command = sum(&scene);
+    fs::remove_file(scene.path("token")).unwrap();
+    scene.hides(&[&ended]);
+
+    // The environment comes first, and nothing is run.
+    scene.planrun.environment("PLANRUN_INPUT_TOKEN", Some("another-secret-value"));
+    scene.apply(&[]).exits(0);
+    assert_ne!(sum(&scene), from_command);
+
+    scene.planrun.environment("PLANRUN_INPUT_TOKEN", None);
+    let failed = scene.apply(&[]);
+    failed.exits(2).says("error[secret-command]: no value for secret `token`").says("No such file");
+    configure(&mut scene, "[no-such-program-here]");
+    scene.apply(&[]).exits(2).says("secret-command");
+    configure(&mut scene, "cat");
+    scene.apply(&[]).exits(2).says("config.yaml:2");
+}
+
+#[test]
+fn a_configuration_that_others_can_write_runs_nothing() {
+    let mut scene = Scene::new();
+    scene.write("plan.yaml", ENVIRONMENT);
+    let touched = scene.name("touched");
+    configure(&mut scene, &format!("[touch, {touched}]"));
+    let file = scene.path("config/planrun/config.yaml");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    scene
+        .apply(&[])
+        .exits(2)
+        .says("error[user-configuration]")
+        .says("can be written by other users");
+    assert!(!scene.path("touched").exists());
+    // Neither the folder of the plan nor the working directory counts.
+    fs::remove_file(&file).unwrap();
+    scene.write("config.yaml", &format!("secrets: {{token: [touch, {touched}]}}\n"));
+    scene.apply(&[]).exits(2).says("missing-input");
+    assert!(!scene.path("touched").exists());
+}

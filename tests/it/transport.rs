@@ -39,6 +39,7 @@ fn command(body: Body) -> Command {
         body,
         stdin: None,
         env: IndexMap::new(),
+        secret_env: false,
         dir: None,
         r#become: None,
         timeout: Duration::from_mins(1),

@@ -329,6 +329,7 @@ pub(crate) fn command_of(text: String) -> Command {
         body: Body::Script(text),
         stdin: None,
         env: [].into_iter().collect(),
+        secret_env: false,
         dir: None,
         r#become: None,
         timeout: Duration::from_mins(1),

@@ -1,13 +1,13 @@
 //! Secrets: only in places that are never displayed.
 //!
-//! Standard input and the content of an upload are not displayed. Arguments, scripts, environments
+//! Standard input, environment variables and the content of an upload are not displayed. Arguments, scripts
 //! and paths appear in the process list of a host; all other strings and all conditions are displayed
 //! and stored with the run. Of a file the path may be anywhere, and
 //! the content has no name: an upload sends it as it is.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::{Input, Plan, Purpose, Text, Use};
-use crate::template::expression::Expr;
+use crate::plan::{Input, Plan, Purpose, Step, Text, Use};
+use crate::template::expression::{Expr, ExprKind};
 use crate::template::{Name, Template};
 
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
@@ -26,6 +26,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
                 .into_iter()
                 .for_each(|one| one.emit(found));
         }
+        optional(plan, &one, found);
         variables(one.text, plan, found);
     });
 }
@@ -43,14 +44,16 @@ fn misuse(name: &Name, input: &Input, used: &Use<'_>) -> Option<Diagnostic> {
             return Some(misused_file(name, input, used.purpose != Purpose::Content));
         }
         _ if !input.is_hidden() => return None,
-        (_, Purpose::Content) => return None,
+        (_, Purpose::Content | Purpose::Environment) => return None,
+        (Text::Expression(expression), _) if is_tested(&expression.root, word) => return None,
         (_, Purpose::Argument | Purpose::Setting | Purpose::Script | Purpose::Path { .. }) => {
             let message =
                 format!("secret `{word}` would be visible in the process list of the host");
             let fault = Diagnostic::error(Code::SecretInArguments, message)
                 .at(name.span, "visible to every user of the host")
                 .also(input.span, "declared as a secret")
-                .help(format!("pass it on standard input: `stdin: \"{{{{ {word} }}}}\"`"));
+                .help(format!("pass it on standard input: `stdin: \"{{{{ {word} }}}}\"`"))
+                .help(format!("or in the environment: `env: {{NAME: \"{{{{ {word} }}}}\"}}`"));
             return Some(fault.help(format!(
                 "or write it to a file: `upload: {{content: \"{{{{ {word} }}}}\", to: PATH, \
                  mode: \"0600\"}}`"
@@ -63,7 +66,47 @@ fn misuse(name: &Name, input: &Input, used: &Use<'_>) -> Option<Diagnostic> {
     let fault = Diagnostic::error(Code::SecretShown, format!("secret `{word}` would be displayed"))
         .at(name.span, why)
         .also(input.span, "declared as a secret");
-    Some(fault.help("use it in `stdin`, or in the `template` or `content` of an `upload`"))
+    Some(fault.help("use it in `stdin` or `env`, or in the `template` or `content` of an `upload`"))
+}
+
+/// Whether an expression only tests if a secret is defined, which shows nothing of it.
+fn is_tested(expr: &Expr, secret: &str) -> bool {
+    match &expr.kind {
+        ExprKind::Var(name) => name != secret,
+        ExprKind::Test(test, of, _) if ["defined", "undefined"].contains(&test.as_str()) => {
+            matches!(of.kind, ExprKind::Var(_)) || is_tested(of, secret)
+        }
+        _ => expr.parts().into_iter().all(|part| is_tested(part, secret)),
+    }
+}
+
+/// Reports an optional secret that is used as if it were always given.
+fn optional(plan: &Plan, one: &Use<'_>, found: &mut Diagnostics) {
+    for name in one.text.names() {
+        let input = plan.inputs.get(&name.name).filter(|input| input.optional);
+        let is_guarded = one.text.written().text().contains("{%")
+            || one.text.roots().iter().any(|root| root.allows_missing_name(&name.name))
+            || one.step.is_some_and(|step| is_under(plan, step, &name.name));
+        if let Some(input) = input.filter(|_| !is_guarded) {
+            let word = &name.name;
+            Diagnostic::warning(
+                Code::MaybeMissing,
+                format!("optional secret `{word}` may be missing"),
+            )
+            .at(name.span, "fails if it is not given")
+            .also(input.span, "declared as optional")
+            .help(format!("use the step only if it is given: `when: {word} is defined`"))
+            .help(format!("or write another value: `{{{{ {word} | default(\"\") }}}}`"))
+            .emit(found);
+        }
+    }
+}
+
+/// Whether a step, or a block around it, only runs if a secret is defined.
+fn is_under(plan: &Plan, step: &Step, secret: &str) -> bool {
+    let around = plan.around(&step.path).into_iter().map(|(step, _)| step);
+    let mut whens = around.chain([step]).filter_map(|step| step.when.as_ref());
+    whens.any(|when| when.root.allows_missing_name(secret))
 }
 
 /// Returns the problem of a secret file whose content is used in a place that only gets its path.
@@ -97,7 +140,7 @@ fn variables(text: Text<'_>, plan: &Plan, found: &mut Diagnostics) {
             .at(text.written().place(part), "secrets are removed from the host variables")
             .also(input.span, "declared as a secret")
             .help(format!(
-                "use `{{{{ {word} }}}}` in `stdin`, or in the `template` or `content` of an \
+                "use `{{{{ {word} }}}}` in `stdin` or `env`, or in the `template` or `content` of an \
                  `upload`"
             ))
             .emit(found);

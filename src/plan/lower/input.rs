@@ -18,7 +18,7 @@ impl Lowering<'_> {
         if !is_sound(node) {
             // What its keys mean depends on those that could not be read.
             let kind = InputKind::String { pattern: None };
-            return Input { kind, default: None, description, sensitive, span };
+            return Input { kind, default: None, description, sensitive, optional: true, span };
         }
         self.misplaced_in_input(node, word);
         let kind = self.kind(node, word);
@@ -33,7 +33,20 @@ impl Lowering<'_> {
         if sensitive {
             self.secret_type(node, &kind);
         }
-        Input { kind, default, description, sensitive, span }
+        let optional = self.optional(node, sensitive && kind != InputKind::File);
+        Input { kind, default, description, sensitive, optional, span }
+    }
+
+    /// Whether a secret may be missing. Another input has a default instead.
+    fn optional(&mut self, node: &Node, is_secret: bool) -> bool {
+        let Some(entry) = node.entry("optional") else { return false };
+        if !is_secret {
+            Diagnostic::error(Code::MisplacedKey, "`optional` is only allowed for a secret value")
+                .at(entry.key_span, "this input can have a default")
+                .help("remove it, and write `default: VALUE`")
+                .emit(&mut self.found);
+        }
+        is_secret && matches!(entry.value.value, Value::Bool(true))
     }
 
     fn secret_default(&mut self, entry: &Entry) {

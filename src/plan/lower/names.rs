@@ -154,6 +154,7 @@ impl Lookup<'_> {
             one.purpose,
             Purpose::Argument
                 | Purpose::Setting
+                | Purpose::Environment
                 | Purpose::Script
                 | Purpose::Path { .. }
                 | Purpose::Content

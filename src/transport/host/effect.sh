@@ -9,7 +9,8 @@
 #
 # The lock is on standard input, which also sudo passes on: it is released when the command and all that
 # it started with this standard input are gone, even if this process was killed. A command that has
-# something to read has no lock: the file is removed before it starts, as it may contain secrets.
+# something to read, or a secret in its environment, has no lock: the file is removed before it starts, as it
+# may contain secrets.
 #
 # Standard output of the runner itself goes to the host session: why nothing was started, or how it ended.
 
@@ -58,7 +59,7 @@ pr_keep() {
 }
 
 # Runs attempt $1 as user $2 (`-`: this user). $3 bytes are the text for that user, $4 bytes what the
-# command reads. The rest is for pr_command.
+# command reads (`-`: nothing, but the text contains secrets). The rest is for pr_command.
 pr_attempt() {
     pr_id=$1 pr_user=$2 pr_inner=$3 pr_input=$4 pr_lock=- pr_detached=yes
     shift 4
