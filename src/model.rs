@@ -8,9 +8,11 @@
 //! command *starts*, the first matching entry is used, and of its cases the first whose `when` is true
 //! now. After the time it `takes`, it *ends*: its texts are rendered, then all values of `becomes` are
 //! computed from the current state, then all are set. In between, the world may change; a command that
-//! never ends changes nothing. Time rules and `later` changes affect one host each, at times that depend
-//! on that host alone. So hosts can be brought up to date in any order, and two worlds with the same
-//! history are equal.
+//! never ends changes nothing, and one whose host became unreachable never ends. Time rules and `later`
+//! changes affect one host each, at times that depend on that host alone. So hosts can be brought up to date
+//! in any order, and two worlds with the same history are equal. A *connected* model, one that uses `hosts`
+//! or `also`, gives this up: its hosts read and change each other, changes happen in the order of their times
+//! and then of the hosts, and every snapshot has all hosts.
 //!
 //! All expressions are compiled and all names are resolved when the model is read ([`Model::lower`]), so
 //! that the author gets all errors there. Models know no clock and no transport: time is passed to
@@ -22,6 +24,7 @@ mod hosts;
 mod lower;
 mod names;
 mod pattern;
+mod print;
 mod scope;
 mod snapshot;
 mod time;
@@ -38,7 +41,8 @@ use crate::diagnostic::Diagnostics;
 use crate::document::Node;
 use crate::inventory::{Host, HostName};
 use crate::model::expression::{Expression, Template};
-use crate::model::pattern::Pattern;
+use crate::model::pattern::{Pattern, StdinPattern};
+use crate::model::print::Printed;
 use crate::quote;
 use crate::source::Sources;
 
@@ -53,6 +57,18 @@ pub struct Model {
     /// The SHA-256 of its text, in hex.
     pub digest: String,
     groups: IndexMap<String, Arc<Group>>,
+    /// Whether hosts read or change each other.
+    is_connected: bool,
+}
+
+/// A command, as far as models distinguish commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    pub act: Act<'a>,
+    /// What it reads; `None` if that is not known yet.
+    pub stdin: Option<&'a str>,
+    /// The host of the run that it belongs to, wherever it runs.
+    pub host: Option<&'a HostName>,
 }
 
 /// What a host is asked to do, as far as models distinguish commands. A word or a path of a plan is
@@ -90,6 +106,8 @@ struct Group {
     /// The initial state, in the order of the file.
     state: IndexMap<String, Value>,
     derived: Vec<Expression>,
+    /// Whether a host can be reached; always, if there is none.
+    reachable: Option<Expression>,
     entries: Vec<Entry>,
     rules: Vec<Rule>,
 }
@@ -105,6 +123,7 @@ enum Slot {
 #[derive(Debug)]
 struct Entry {
     pattern: Pattern,
+    stdin: Option<StdinPattern>,
     /// The pattern, as it is written.
     text: String,
     place: String,
@@ -119,8 +138,18 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 struct Of {
     group: usize,
-    /// The index of the capture with the address.
-    capture: usize,
+    by: By,
+}
+
+/// How the host is found.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// By an address, in this capture.
+    Address(usize),
+    /// By a name, in this capture.
+    Name(usize),
+    /// It is the host that the step works on.
+    Task,
 }
 
 /// The answer to a command, before it is rendered.
@@ -134,23 +163,22 @@ struct Response {
     later: Option<(Duration, Change)>,
 }
 
-/// New values, by their index in the state.
-type Change = Vec<(usize, Template)>;
+/// New values of the host, and of others.
+#[derive(Debug, Default)]
+struct Change {
+    own: NewValues,
+    also: Vec<Also>,
+}
 
+/// New values, by their index in the state.
+type NewValues = Vec<(usize, Template)>;
+
+/// Hosts of a group that change, too.
 #[derive(Debug)]
-enum Printed {
-    Nothing,
-    Text(Template),
-    /// A row for each host of a group.
-    Hosts {
-        group: usize,
-        header: String,
-        columns: Vec<Expression>,
-    },
-    Rows {
-        header: String,
-        rows: Vec<Vec<Template>>,
-    },
+struct Also {
+    group: usize,
+    filter: Option<Expression>,
+    becomes: NewValues,
 }
 
 /// A change that repeats while a condition is true.
@@ -188,9 +216,9 @@ impl Model {
     }
 
     /// Returns the group of a host, if it has no entry that may match a command of a plan.
-    pub fn lacks(&self, host: &Host, act: &Act<'_>) -> Option<&str> {
+    pub fn lacks(&self, host: &Host, asked: &Asked<'_>) -> Option<&str> {
         let group = host.groups.iter().find_map(|group| self.groups.get(group))?;
-        let known = group.entries.iter().any(|entry| entry.pattern.matches(act).is_some());
+        let known = group.entries.iter().any(|entry| entry.matches(asked).is_some());
         (!known).then_some(group.name.as_str())
     }
 
@@ -201,15 +229,15 @@ impl Model {
 
 impl Group {
     /// Returns the first entry that matches, and the values of its placeholders.
-    fn find(&self, act: &Act<'_>) -> Result<(usize, pattern::Captures), ModelError> {
+    fn find(&self, asked: &Asked<'_>) -> Result<(usize, pattern::Captures), ModelError> {
         let mut entries = self.entries.iter().enumerate();
         entries
-            .find_map(|(number, entry)| Some((number, entry.pattern.matches(act)?)))
-            .ok_or_else(|| self.no_entry(act))
+            .find_map(|(number, entry)| Some((number, entry.matches(asked)?)))
+            .ok_or_else(|| self.no_entry(asked))
     }
 
     #[cold]
-    fn no_entry(&self, act: &Act<'_>) -> ModelError {
+    fn no_entry(&self, Asked { act, .. }: &Asked<'_>) -> ModelError {
         let text = act.text();
         let same_kind = |entry: &&Entry| {
             matches!(
@@ -224,7 +252,13 @@ impl Group {
             .iter()
             .filter(same_kind)
             .min_by_key(|entry| strsim::damerau_levenshtein(&text, &entry.text))
-            .map(|Entry { text, place, .. }| format!("; the most similar is `{text}` ({place})"));
+            .map(|Entry { text, place, stdin, .. }| match stdin {
+                Some(stdin) => {
+                    let stdin = quote::shortened(&stdin.text, 80);
+                    format!("; the most similar is `{text}` with the input `{stdin}` ({place})")
+                }
+                None => format!("; the most similar is `{text}` ({place})"),
+            });
         let (group, nearest) = (&self.name, nearest.unwrap_or_default());
         ModelError::Impossible(format!("the model has no entry for `{text}` on {group}{nearest}"))
     }
@@ -239,6 +273,15 @@ impl Group {
 }
 
 impl Entry {
+    /// Returns the values of the placeholders if a command matches.
+    fn matches(&self, asked: &Asked<'_>) -> Option<pattern::Captures> {
+        let fits = match (&self.stdin, asked.stdin) {
+            (Some(pattern), Some(input)) => pattern.matches(input),
+            _ => true,
+        };
+        self.pattern.matches(&asked.act).filter(|_| fits)
+    }
+
     fn fault(&self, name: &str) -> Result<usize, ModelError> {
         self.faults.get_index_of(name).ok_or_else(|| {
             let (text, known) = (&self.text, listed(self.faults.keys()));
@@ -253,6 +296,13 @@ impl Entry {
 fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+impl<'a> From<Act<'a>> for Asked<'a> {
+    /// A command that reads nothing, and belongs to no run.
+    fn from(act: Act<'a>) -> Self {
+        Self { act, stdin: Some(""), host: None }
+    }
 }
 
 impl<'a> Act<'a> {

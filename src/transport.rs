@@ -58,6 +58,8 @@ pub struct Command {
     pub timeout: Duration,
     /// The step it belongs to, `PLAN/PATH`: models know scripts by it.
     pub step: String,
+    /// The host of the run that the step works on, wherever it runs.
+    pub host: Option<HostName>,
 }
 
 /// The work of a command.

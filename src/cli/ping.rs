@@ -115,6 +115,7 @@ async fn ask(
         r#become: None,
         timeout: Duration::from_secs(30),
         step: String::new(),
+        host: None,
     };
     let (start, before) = (Clock::Real.monotonic(), Clock::Real.now().as_second());
     let output = transport.look(host, &command).await?;

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::HostName;
-use crate::model::{Act, Model};
-use crate::plan::{Action, Work};
+use crate::model::{Act, Asked, Model};
+use crate::plan::{Action, CommandSpec, Work};
 use crate::resolve::ResolvedPlan;
 use crate::source::Span;
 use crate::template::Template;
@@ -16,11 +16,16 @@ use crate::template::Template;
 /// Reports the commands of steps and probes without an entry.
 pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnostics) {
     let plan = &resolved.plan;
-    let mut report = |work: &Work, hosts: Vec<HostName>, path: &str, span: Span| {
+    let mut report = |command: &CommandSpec, hosts: Vec<HostName>, path: &str, span: Span| {
         let path = format!("{}/{path}", plan.name);
-        let act = act_of(work, &path);
+        let act = act_of(&command.work, &path);
+        let stdin = match &command.stdin {
+            Some(input) => input.is_plain().then_some(input.text.as_str()),
+            None => Some(""),
+        };
+        let asked = Asked { act: act.clone(), stdin, host: None };
         let hosts = hosts.iter().filter_map(|name| resolved.inventory.host(name));
-        let groups = hosts.filter_map(|host| model.lacks(host, &act));
+        let groups = hosts.filter_map(|host| model.lacks(host, &asked));
         for group in groups.collect::<BTreeSet<_>>() {
             let entry = entry(&act);
             let message = format!("the model has no entry `{entry}` in its group `{group}`");
@@ -31,16 +36,15 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
         }
     };
     for probe in plan.probes.values() {
-        let work = &probe.command.work;
         let hosts = resolved.places(&probe.target, None);
-        report(work, hosts, &probe.name, span_of(work, probe.span));
+        report(&probe.command, hosts, &probe.name, span_of(&probe.command.work, probe.span));
     }
     for step in &plan.steps {
         step.visit(&mut |step| {
             if let Action::Effect(effect) = &step.action {
-                let work = &effect.command.work;
                 let hosts = resolved.places(&effect.target, Some(step));
-                report(work, hosts, &step.path.to_string(), span_of(work, step.span));
+                let span = span_of(&effect.command.work, step.span);
+                report(&effect.command, hosts, &step.path.to_string(), span);
             }
         });
     }

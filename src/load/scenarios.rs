@@ -48,7 +48,7 @@ pub struct Checked {
 pub fn read(path: &Path, sources: &mut Sources, found: &mut Diagnostics) -> Option<TestFile> {
     let mut own = Diagnostics::default();
     let id = load::text(path, sources, &mut own);
-    let file = id.and_then(|id| check(id, directory(path), sources, &mut own));
+    let file = id.and_then(|id| whole(id, directory(path), true, sources, &mut own));
     found.extend(own);
     file
 }
@@ -60,10 +60,21 @@ pub(super) fn check(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<TestFile> {
+    whole(id, dir, false, sources, found)
+}
+
+/// Checks a file of scenarios; `in_full` reports what is wrong in the files that it names.
+fn whole(
+    id: SourceId,
+    dir: &Path,
+    in_full: bool,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<TestFile> {
     let node = document::parse(sources, id, found)?;
     schema::check(&node, &Kind::Test.shape(), found);
     let disk = sources.files();
-    let mut reading = Reading { dir, disk: &*disk, sources, found };
+    let mut reading = Reading { dir, disk: &*disk, in_full, sources, found };
     let plan = reading.plan(&node);
     let hosts = reading.hosts(&node, plan.as_ref().map(|plan| &*plan.path));
     let (plan, (inventory, model)) = plan.zip(hosts).filter(|_| !found.has_errors())?;
@@ -113,6 +124,8 @@ struct NamedPlan {
 struct Reading<'a> {
     dir: &'a Path,
     disk: &'a dyn FileSystem,
+    /// Whether the problems of these files are reported.
+    in_full: bool,
     sources: &'a mut Sources,
     found: &'a mut Diagnostics,
 }
@@ -132,9 +145,7 @@ impl Reading<'_> {
         };
         let mut own = Diagnostics::default();
         let plan = load::plan(&path, self.sources, &mut own);
-        if own.has_errors() {
-            self.faulty(node.span, &path);
-        }
+        self.faulty(node.span, &path, own);
         plan.map(|(id, plan)| NamedPlan { path, id, plan })
     }
 
@@ -160,12 +171,13 @@ impl Reading<'_> {
         };
         let mut own = Diagnostics::default();
         let shown = path.display().to_string();
-        let inventory = read::read(&path, &shown, self.sources, &mut own)?;
+        let Some(inventory) = read::read(&path, &shown, self.sources, &mut own) else {
+            self.faulty(node.span, &path, own);
+            return None;
+        };
         let plan_dir = plan.map_or(self.dir, directory);
         let model = model::read(&inventory, from_ref(&path), plan_dir, self.sources, &mut own);
-        if own.has_errors() {
-            self.faulty(node.span, &path);
-        }
+        self.faulty(node.span, &path, own);
         if let Some(model) = model.ok()? {
             Some((inventory, model.model))
         } else {
@@ -178,7 +190,16 @@ impl Reading<'_> {
         }
     }
 
-    fn faulty(&mut self, span: Span, path: &Path) {
+    /// Reports that a file has errors, if it has any.
+    fn faulty(&mut self, span: Span, path: &Path, mut own: Diagnostics) {
+        own.retain(|one| one.severity == Severity::Error);
+        if !own.has_errors() {
+            return;
+        }
+        if self.in_full {
+            self.found.extend(own);
+            return;
+        }
         let shown = path.display();
         Diagnostic::error(Code::FaultyReference, format!("`{shown}` has errors"))
             .at(span, "its scenarios cannot be checked")

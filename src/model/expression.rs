@@ -77,7 +77,7 @@ impl Expression {
         write_value(&self.eval(scope)?, out).map_err(|why| self.fails(&why))
     }
 
-    fn fails(&self, why: &str) -> ModelError {
+    pub(super) fn fails(&self, why: &str) -> ModelError {
         let (expression, place) = (self.text.trim(), &self.place);
         ModelError::Impossible(format!("the model cannot evaluate `{expression}` ({place}): {why}"))
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::{Host, HostName};
 use crate::model::pattern::Captures;
-use crate::model::{Entry, Group, Model, ModelError, Response};
+use crate::model::{Asked, By, Entry, Group, Model, ModelError, Response};
 
 /// What does not change in a world.
 #[derive(Debug)]
@@ -71,18 +71,34 @@ impl Roster {
         entry: &Entry,
         here: usize,
         captures: &Captures,
+        asked: &Asked<'_>,
     ) -> Result<Option<usize>, ModelError> {
         let Some(of) = entry.of else { return Ok(Some(here)) };
-        let address = captures[of.capture].to_string();
-        match self.by_address[of.group].get(&address) {
-            Some(meant) => Ok(Some(*meant)),
-            None if entry.nobody.is_some() => Ok(None),
-            None => {
-                let (group, entry) = (&self.model.group(of.group).name, &entry.text);
-                Err(ModelError::Impossible(format!(
-                    "no host of {group} has the address `{address}`, and `{entry}` has no `nobody`"
-                )))
+        let group = &self.model.group(of.group).name;
+        let of_group = |name: &HostName| {
+            let number = self.by_name.get(name).copied();
+            number.filter(|number| self.hosts[*number].group == of.group)
+        };
+        let (meant, why) = match of.by {
+            By::Address(capture) => {
+                let address = captures[capture].to_string();
+                let meant = self.by_address[of.group].get(&address).copied();
+                (meant, format!("no host of {group} has the address `{address}`"))
             }
+            By::Name(capture) => {
+                let name = HostName::new(captures[capture].to_string());
+                (of_group(&name), format!("`{name}` is not a host of {group}"))
+            }
+            By::Task => match asked.host {
+                Some(name) => (of_group(name), format!("{name} is not a host of {group}")),
+                None => (None, "the command belongs to no host of the run".to_owned()),
+            },
+        };
+        match meant {
+            None if entry.nobody.is_none() => {
+                Err(ModelError::Impossible(format!("{why}, and `{}` has no `nobody`", entry.text)))
+            }
+            meant => Ok(meant),
         }
     }
 
@@ -141,6 +157,8 @@ fn starting_state(group: &Group, host: &Host) -> Result<HostState, ModelError> {
         rules: vec![None; group.rules.len()],
         later: Vec::new(),
         scheduled: None,
+        is_up: true,
+        downs: 0,
     })
 }
 
@@ -183,6 +201,10 @@ pub(super) struct HostState {
     pub(super) later: Vec<Later>,
     /// Its instant in the agenda.
     pub(super) scheduled: Option<Timestamp>,
+    /// Whether it can be reached.
+    pub(super) is_up: bool,
+    /// How often it became unreachable: commands that ran then have ended without an effect.
+    pub(super) downs: u32,
 }
 
 /// A change that is still to come.

@@ -4,7 +4,9 @@
 //! use another; then everything else, with each name resolved. The shape of the document was checked. If
 //! it has errors, the result is incomplete but harmless: they were reported.
 
+mod change;
 mod command;
+mod printed;
 mod text;
 
 use std::collections::HashMap;
@@ -20,7 +22,7 @@ use crate::document::{Entry as DocumentEntry, Node};
 use crate::duration;
 use crate::model::expression::Expression;
 use crate::model::names::{Names, OWN};
-use crate::model::{Change, Group, Model, Rule, Slot};
+use crate::model::{Group, Model, Rule, Slot};
 use crate::source::{Sources, Span};
 
 /// The minimum interval of a rule: a shorter one would make a jump of an hour more work than the whole
@@ -43,17 +45,24 @@ pub(super) fn model(node: &Node, sources: &Sources, found: &mut Diagnostics) -> 
         path: source.path(),
         newlines: source.text().match_indices('\n').map(|(at, _)| at).collect(),
         declared: &declared,
+        is_connected: false,
         found: Diagnostics::default(),
     };
     let groups: IndexMap<String, Arc<Group>> = groups_of(node)
         .enumerate()
         .map(|(number, entry)| (entry.key.clone(), Arc::new(lowering.group(number, entry))))
         .collect();
-    let faulty = lowering.found.has_errors();
-    found.extend(lowering.found);
+    let Lowering { is_connected, found: own, .. } = lowering;
+    let faulty = own.has_errors();
+    found.extend(own);
     let name = node.get("model").and_then(Node::as_text).unwrap_or_default();
     let digest = Sha256::digest(source.text().as_bytes());
-    (!faulty).then(|| Model { name: name.to_owned(), digest: hex::encode(digest), groups })
+    (!faulty).then(|| Model {
+        name: name.to_owned(),
+        digest: hex::encode(digest),
+        groups,
+        is_connected,
+    })
 }
 
 fn groups_of(node: &Node) -> impl Iterator<Item = &DocumentEntry> {
@@ -91,6 +100,8 @@ struct Lowering<'a> {
     path: &'a str,
     newlines: Vec<usize>,
     declared: &'a IndexMap<String, Declared<'a>>,
+    /// Whether hosts read or change each other.
+    is_connected: bool,
     found: Diagnostics,
 }
 
@@ -146,11 +157,14 @@ impl<'a> Lowering<'a> {
         }
         let state = self.state(node);
         let derived = self.derived(node, slots);
+        let reachable = node.get("reachable");
+        let reachable = reachable.and_then(|it| self.expression(it, &Names::of_host(slots)));
         let commands = node.get("commands").map_or(&[][..], Node::items);
         let entries = self.commands(number, commands);
         let rules = node.get("time").map_or(&[][..], Node::items);
         let rules = rules.iter().map(|rule| self.rule(rule, slots)).collect();
-        Group { name: entry.key.clone(), slots: slots.clone(), state, derived, entries, rules }
+        let (name, slots) = (entry.key.clone(), slots.clone());
+        Group { name, slots, state, derived, reachable, entries, rules }
     }
 
     fn state(&mut self, group: &Node) -> IndexMap<String, Value> {
@@ -239,47 +253,12 @@ impl<'a> Lowering<'a> {
                 "write `1s` or more",
             );
         }
+        self.need_change(rule, "this time rule");
         Rule {
             every: span.max(LEAST_EVERY),
             when: rule.get("when").and_then(|when| self.expression(when, &names)),
-            becomes: self.change(rule.get("becomes"), slots, &names),
+            becomes: self.change(rule, Some(slots), &names),
         }
-    }
-
-    /// Lowers a `becomes`: each name must be in the state.
-    fn change(
-        &mut self,
-        node: Option<&Node>,
-        slots: &HashMap<String, Slot>,
-        names: &Names<'_>,
-    ) -> Change {
-        let mut change = Vec::new();
-        for entry in node.map_or(&[][..], Node::entries) {
-            let value = self.template(&entry.value, names);
-            match slots.get(&entry.key) {
-                Some(Slot::State(number)) => change.extend(value.map(|value| (*number, value))),
-                Some(Slot::Derived(_)) => {
-                    let message = format!("cannot set derived value `{}`", entry.key);
-                    self.refuse(
-                        Code::UnknownState,
-                        message,
-                        (entry.key_span, "evaluated from the state"),
-                        "set the state that it depends on",
-                    );
-                }
-                None => {
-                    let fault = Diagnostic::error(
-                        Code::UnknownState,
-                        format!("unknown state variable `{}`", entry.key),
-                    )
-                    .at(entry.key_span, "not in the state of this group");
-                    let near = nearest(&entry.key, slots.keys().map(String::as_str));
-                    let add = "add it to the `state` of the group, or remove it here";
-                    self.fault(fault.suggest(near, add));
-                }
-            }
-        }
-        change
     }
 
     fn duration(&mut self, node: Option<&Node>) -> Duration {

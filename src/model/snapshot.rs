@@ -1,7 +1,8 @@
 //! Snapshots of a world, so that another process can continue with it.
 //!
-//! A snapshot has some or all hosts. The changes of a host follow from its own state alone, so a world is
-//! restored from its start and the last snapshot of each host; snapshots can be combined in order.
+//! A snapshot has some or all hosts. If the changes of a host follow from its own state alone, a world is
+//! restored from its start and the last snapshot of each host; snapshots can be combined in order. If hosts
+//! change each other, each snapshot has all of them.
 
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ impl World {
     /// Returns the hosts that commands have changed since the last call.
     pub fn changes(&mut self) -> Snapshot {
         let touched = std::mem::take(&mut self.touched);
-        self.snapshot_of(touched)
+        if self.roster.model.is_connected { self.snapshot() } else { self.snapshot_of(touched) }
     }
 
     fn snapshot_of(&self, hosts: impl IntoIterator<Item = usize>) -> Snapshot {
@@ -83,14 +84,17 @@ impl World {
             }
             restored.push((number, saved));
         }
+        self.all.take();
         for (number, saved) in restored {
             // It stays at its old time in the agenda until it is updated.
-            let scheduled = self.hosts[number].scheduled;
+            let HostState { scheduled, is_up, downs, .. } = self.hosts[number];
             self.hosts[number] = HostState {
                 state: Arc::new(saved.state.into_values().collect()),
                 rules: saved.rules,
                 later: saved.later,
                 scheduled,
+                is_up,
+                downs,
             };
             self.schedule(number);
         }

@@ -1,8 +1,10 @@
 //! How time passes in a [`World`]: time rules and later changes.
 //!
 //! The agenda has the time of the next change of each host. A change affects only its host, so a jump of
-//! time costs only as much as its changes, however many hosts there are.
+//! time costs only as much as its changes, however many hosts there are; unless the model is connected: then
+//! rules may depend on other hosts, and all of them are updated after each change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use minijinja::Value;
 
 use crate::model::ModelError;
 use crate::model::hosts::plus;
-use crate::model::world::{World, values_of};
+use crate::model::world::{Changes, World};
 
 /// Maximum number of changes of one jump of time: a year of a rule that runs every minute.
 const MAX_HAPPENINGS: usize = 600_000;
@@ -46,41 +48,51 @@ impl World {
             let Some((_, change)) = &roster.response(later.source)?.later else {
                 return self.arm(host);
             };
-            let entry = roster.entry(later.source)?;
+            let names = Arc::clone(&roster.entry(later.source)?.names);
             let captures = Arc::new(later.captures);
-            let scope = self.scope(entry, later.here, Some(host), &captures);
-            let values = values_of(change, &scope)?;
-            drop(scope);
-            return self.set_values(host, values);
+            let values = self.values_of(change, Some(host), later.here, &names, &captures)?;
+            return self.apply(values);
         }
         let is_due = |next: &Option<Timestamp>| next.is_some_and(|next| next <= due);
         let Some(number) = state.rules.iter().position(is_due) else { return self.arm(host) };
         state.rules[number] = None;
         let rule = &roster.group_of(host).rules[number];
-        let values = values_of(&rule.becomes, &Value::from_dyn_object(self.view(host)))?;
-        self.set_values(host, values)
+        let (names, captures) = (Arc::default(), Arc::default());
+        let values = self.values_of(&rule.becomes, Some(host), host, &names, &captures)?;
+        // The rule starts again, also if it changes nothing of its host.
+        self.apply(if values.is_empty() { vec![(host, Vec::new())] } else { values })
     }
 
-    /// Sets values of a host's state, and updates its rules.
-    pub(super) fn set_values(
-        &mut self,
-        host: usize,
-        values: Vec<(usize, Value)>,
-    ) -> Result<(), ModelError> {
-        let state = Arc::make_mut(&mut self.hosts[host].state);
-        for (number, value) in values {
-            // A saved change may refer to state that does not exist.
-            if let Some(slot) = state.get_mut(number) {
-                *slot = value;
+    /// Sets values of hosts, all at once, and updates the rules that may depend on them.
+    pub(super) fn apply(&mut self, changes: Changes) -> Result<(), ModelError> {
+        // The states are shared with it.
+        self.all.take();
+        let mut changed = BTreeSet::new();
+        for (host, values) in changes {
+            changed.insert(host);
+            let state = Arc::make_mut(&mut self.hosts[host].state);
+            for (number, value) in values {
+                // A saved change may refer to state that does not exist.
+                if let Some(slot) = state.get_mut(number) {
+                    *slot = value;
+                }
             }
         }
-        self.arm(host)
+        if self.roster.model.is_connected {
+            changed.extend(0..self.hosts.len());
+        }
+        changed.into_iter().try_for_each(|host| self.arm(host))
     }
 
-    /// Updates the active rules of a host: a rule counts from the time its condition became true.
+    /// Updates the active rules of a host: a rule counts from the time its condition became true. A host
+    /// that cannot be reached any more has ended its commands.
     pub(super) fn arm(&mut self, host: usize) -> Result<(), ModelError> {
         let roster = Arc::clone(&self.roster);
-        let rules = &roster.group_of(host).rules;
+        let group = roster.group_of(host);
+        let is_up = self.is_up(host)?;
+        let was_up = std::mem::replace(&mut self.hosts[host].is_up, is_up);
+        self.hosts[host].downs += u32::from(was_up && !is_up);
+        let rules = &group.rules;
         if !rules.is_empty() {
             let scope = Value::from_dyn_object(self.view(host));
             for (number, rule) in rules.iter().enumerate() {

@@ -1,17 +1,18 @@
 //! Worlds: the hosts of a model in virtual time.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use minijinja::Value;
 
 use crate::inventory::{Host, HostName};
+use crate::model::expression::{Expression, Template};
 use crate::model::hosts::{HostState, Later, Roster, Source, Which, given_state, plus};
 use crate::model::pattern::Captures;
-use crate::model::scope::{CommandScope, View};
-use crate::model::{Act, Change, Entry, Model, ModelError, Printed};
+use crate::model::scope::{AllHosts, Scope, View};
+use crate::model::{Asked, Change, Entry, Model, ModelError};
 
 /// The hosts of a model at a time. A clone is cheap: hosts share their state until it changes.
 #[derive(Clone, Debug)]
@@ -24,15 +25,22 @@ pub struct World {
     pub(super) agenda: BTreeSet<(Timestamp, usize)>,
     /// The hosts that commands have changed since the last snapshot of changes.
     pub(super) touched: BTreeSet<usize>,
+    /// All hosts as they are now, for expressions that read others.
+    pub(super) all: OnceLock<Arc<AllHosts>>,
 }
+
+/// New values of hosts.
+pub(super) type Changes = Vec<(usize, Vec<(usize, Value)>)>;
 
 /// A command that has started.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    here: usize,
+    pub(super) here: usize,
     meant: Option<usize>,
     source: Source,
-    captures: Arc<Captures>,
+    pub(super) captures: Arc<Captures>,
+    /// How often its host had become unreachable when it started.
+    downs: u32,
     pub takes: Duration,
     /// The host whose state is used; `None` if there is none.
     pub about: Option<HostName>,
@@ -61,6 +69,7 @@ impl World {
             now: start,
             agenda: BTreeSet::new(),
             touched: BTreeSet::new(),
+            all: OnceLock::new(),
         };
         for host in 0..world.hosts.len() {
             world.arm(host)?;
@@ -83,15 +92,15 @@ impl World {
     pub fn begin(
         &self,
         host: &HostName,
-        act: &Act<'_>,
+        asked: &Asked<'_>,
         fault: Option<&str>,
     ) -> Result<Pending, ModelError> {
         let here = self.index(host)?;
         let number = self.roster.hosts[here].group;
         let group = self.roster.model.group(number);
-        let (entry_number, captures) = group.find(act)?;
+        let (entry_number, captures) = group.find(asked)?;
         let entry = &group.entries[entry_number];
-        let meant = self.roster.meant(entry, here, &captures)?;
+        let meant = self.roster.meant(entry, here, &captures, asked)?;
         let captures = Arc::new(captures);
         let answer = match (meant, fault) {
             (None, _) => Which::Nobody,
@@ -105,6 +114,7 @@ impl World {
             takes: self.roster.response(source)?.takes,
             source,
             captures,
+            downs: self.hosts[here].downs,
             about: meant.map(|meant| self.roster.hosts[meant].name.clone()),
         })
     }
@@ -114,7 +124,8 @@ impl World {
         let roster = Arc::clone(&self.roster);
         let entry = roster.entry(pending.source)?;
         let response = roster.response(pending.source)?;
-        let (answer, values) = {
+        let captures = &pending.captures;
+        let (answer, changes) = {
             let scope = self.scope(entry, pending.here, pending.meant, &pending.captures);
             let stderr = response.stderr.as_ref().map(|text| text.text(&scope));
             let answer = Answer {
@@ -122,7 +133,8 @@ impl World {
                 stdout: self.print(&response.stdout, entry, pending, &scope)?,
                 stderr: line(stderr.transpose()?.unwrap_or_default()),
             };
-            (answer, values_of(&response.becomes, &scope)?)
+            let (here, meant, names) = (pending.here, pending.meant, &entry.names);
+            (answer, self.values_of(&response.becomes, meant, here, names, captures)?)
         };
         if let Some(meant) = pending.meant {
             if let Some((after, _)) = &response.later {
@@ -133,10 +145,14 @@ impl World {
                     captures: pending.captures.to_vec(),
                 });
             }
-            if response.later.is_some() || !values.is_empty() {
+            if response.later.is_some() {
                 self.touched.insert(meant);
-                self.set_values(meant, values)?;
+                self.schedule(meant);
             }
+        }
+        if !changes.is_empty() {
+            self.touched.extend(changes.iter().map(|(host, _)| *host));
+            self.apply(changes)?;
         }
         Ok(answer)
     }
@@ -167,7 +183,25 @@ impl World {
         let group = Arc::clone(self.roster.group_of(number));
         let (slot, value) = given_state(&group, host, name, value)?;
         self.touched.insert(number);
-        self.set_values(number, vec![(slot, value)])
+        self.apply(vec![(number, vec![(slot, value)])])
+    }
+
+    /// Whether a host can be reached.
+    pub fn is_reachable(&self, host: &HostName) -> Result<bool, ModelError> {
+        self.is_up(self.index(host)?)
+    }
+
+    /// Whether the host of a command could not be reached since the command started: then it has ended
+    /// without an effect.
+    pub fn is_lost(&self, pending: &Pending) -> bool {
+        self.hosts[pending.here].downs != pending.downs
+    }
+
+    pub(super) fn is_up(&self, host: usize) -> Result<bool, ModelError> {
+        match &self.roster.group_of(host).reachable {
+            Some(reachable) => reachable.holds(&Value::from_dyn_object(self.view(host))),
+            None => Ok(true),
+        }
     }
 
     /// Whether commands have changed anything since the last call of [`World::changes`].
@@ -204,7 +238,62 @@ impl World {
     }
 
     pub(super) fn view(&self, host: usize) -> Arc<View> {
-        View::new(&self.roster, host, &self.hosts[host].state)
+        if self.roster.model.is_connected {
+            let all = self.all.get_or_init(|| {
+                let states = self.hosts.iter().map(|host| Arc::clone(&host.state));
+                AllHosts::new(&self.roster, &states.collect::<Vec<_>>())
+            });
+            return Arc::clone(&all.views[host]);
+        }
+        View::new(&self.roster, host, &self.hosts[host].state, Weak::new())
+    }
+
+    /// Evaluates all values of a change before any of them is set.
+    pub(super) fn values_of(
+        &self,
+        change: &Change,
+        meant: Option<usize>,
+        here: usize,
+        names: &Arc<[String]>,
+        captures: &Arc<Captures>,
+    ) -> Result<Changes, ModelError> {
+        let mut changes = Changes::new();
+        let values = |values: &[(usize, Template)], scope: &Value| {
+            let values = values.iter();
+            let values = values.map(|(number, template)| Ok((*number, template.value(scope)?)));
+            values.collect::<Result<Vec<_>, ModelError>>()
+        };
+        if let Some(meant) = meant.filter(|_| !change.own.is_empty()) {
+            let scope = self.scope_of(names, here, Some(meant), captures);
+            changes.push((meant, values(&change.own, &scope)?));
+        }
+        for also in &change.also {
+            for host in self.chosen(also.group, also.filter.as_ref(), names, here, captures)? {
+                let scope = self.scope_of(names, here, Some(host), captures);
+                changes.push((host, values(&also.becomes, &scope)?));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Returns the hosts of a group for which a condition is true.
+    pub(super) fn chosen(
+        &self,
+        group: usize,
+        filter: Option<&Expression>,
+        names: &Arc<[String]>,
+        here: usize,
+        captures: &Arc<Captures>,
+    ) -> Result<Vec<usize>, ModelError> {
+        let mut chosen = Vec::new();
+        for host in &self.roster.members[group] {
+            let is_chosen = match filter {
+                Some(filter) => filter.holds(&self.scope_of(names, here, Some(*host), captures))?,
+                None => true,
+            };
+            chosen.extend(is_chosen.then_some(*host));
+        }
+        Ok(chosen)
     }
 
     pub(super) fn scope(
@@ -214,62 +303,32 @@ impl World {
         meant: Option<usize>,
         captures: &Arc<Captures>,
     ) -> Value {
+        self.scope_of(&entry.names, here, meant, captures)
+    }
+
+    pub(super) fn scope_of(
+        &self,
+        names: &Arc<[String]>,
+        here: usize,
+        meant: Option<usize>,
+        captures: &Arc<Captures>,
+    ) -> Value {
         let view = self.view(here);
-        Value::from_dyn_object(Arc::new(CommandScope {
+        Value::from_dyn_object(Arc::new(Scope {
             meant: match meant {
                 Some(meant) if meant == here => Some(Arc::clone(&view)),
                 other => other.map(|meant| self.view(meant)),
             },
             here: view,
-            names: Arc::clone(&entry.names),
+            names: Arc::clone(names),
             captures: Arc::clone(captures),
             now: self.now.as_second(),
         }))
     }
-
-    fn print(
-        &self,
-        printed: &Printed,
-        entry: &Entry,
-        pending: &Pending,
-        scope: &Value,
-    ) -> Result<String, ModelError> {
-        match printed {
-            Printed::Nothing => Ok(String::new()),
-            Printed::Text(text) => Ok(line(text.text(scope)?)),
-            Printed::Hosts { group, header, columns } => {
-                let mut out = format!("{header}\n");
-                for host in &self.roster.members[*group] {
-                    let scope = self.scope(entry, pending.here, Some(*host), &pending.captures);
-                    for (number, column) in columns.iter().enumerate() {
-                        out.push_str(if number == 0 { "" } else { "\t" });
-                        column.write(&scope, &mut out)?;
-                    }
-                    out.push('\n');
-                }
-                Ok(out)
-            }
-            Printed::Rows { header, rows } => {
-                let mut out = format!("{header}\n");
-                for row in rows {
-                    let cells: Result<Vec<String>, _> =
-                        row.iter().map(|cell| cell.text(scope)).collect();
-                    out.push_str(&cells?.join("\t"));
-                    out.push('\n');
-                }
-                Ok(out)
-            }
-        }
-    }
-}
-
-/// Evaluates all values of a change before any of them is set.
-pub(super) fn values_of(change: &Change, scope: &Value) -> Result<Vec<(usize, Value)>, ModelError> {
-    change.iter().map(|(number, template)| Ok((*number, template.value(scope)?))).collect()
 }
 
 /// Ends a text with a newline, as programs do, if it is not empty.
-fn line(mut text: String) -> String {
+pub(super) fn line(mut text: String) -> String {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }

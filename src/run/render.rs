@@ -79,6 +79,7 @@ pub(super) fn command<'p>(
         r#become: becomes(spec, names, on)?,
         timeout: length(&spec.timeout, names)?,
         step: format!("{}/{step}", plan.plan.name),
+        host: Some(about.clone()),
     };
     Ok((on, command))
 }

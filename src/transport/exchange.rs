@@ -96,6 +96,7 @@ fn command_true(user: Option<&str>) -> Command {
         r#become: user.map(str::to_owned),
         timeout: REACH_TIMEOUT,
         step: String::new(),
+        host: None,
     }
 }
 

@@ -7,8 +7,8 @@
 //! If a file is given, the changes of each command are saved in it, so that a paused run continues in
 //! another process; the caller starts its clock at [`saved_now`].
 //!
-//! Scripts are known by their step, not by their text; the user, the environment and the input of a
-//! command are ignored. A question about an earlier attempt is answered only with the fact that it is over.
+//! Scripts are known by their step, not by their text; the user and the environment of a command are
+//! ignored, its input only selects an answer. A question about an earlier attempt is answered only with the fact that it is over.
 
 mod memory;
 mod saved;
@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::inventory::{Host, HostName};
-use crate::model::{Act, Answer, Model, ModelError, Pending, World};
+use crate::model::{Act, Answer, Asked, Model, ModelError, Pending, World};
 use crate::transport::model::memory::{Memory, Running};
 use crate::transport::model::saved::{Line, SavedWorld};
 use crate::transport::{
@@ -36,6 +36,9 @@ use crate::transport::{
 
 pub use crate::model::FaultKind;
 pub use crate::transport::model::saved::saved_now;
+
+/// Why a host cannot be reached after the fault `host_gone`.
+const GONE: &str = "the host is gone";
 
 /// Decides which faults commands meet.
 pub trait Faults: Debug {
@@ -132,8 +135,10 @@ impl ModelTransport {
     ) -> Result<Output, TransportError> {
         let impossible = |error: ModelError| impossible(host, &error);
         self.is_there(host)?;
-        let act = act_of(command);
-        let begin = |fault| self.present()?.begin(&host.name, &act, fault);
+        let stdin = String::from_utf8_lossy(command.stdin.as_deref().unwrap_or_default());
+        let (act, stdin, of) = (act_of(command), Some(&*stdin), command.host.as_ref());
+        let asked = Asked { act, stdin, host: of };
+        let begin = |fault| self.present()?.begin(&host.name, &asked, fault);
         let mut pending = begin(None).map_err(impossible)?;
         let fault = self.faults.as_ref().and_then(|faults| {
             faults.take(&Occasion {
@@ -164,7 +169,7 @@ impl ModelTransport {
             }
             Some(FaultKind::HostGone) => {
                 self.gone.borrow_mut().insert(host.name.clone());
-                return Err(unreachable(host));
+                return Err(unreachable(host, GONE));
             }
             Some(FaultKind::CutBefore) => return Err(cut(host, "cut before it took effect")),
             Some(FaultKind::CutAfter) => {
@@ -185,8 +190,11 @@ impl ModelTransport {
             return Ok(Output::new(Exit::TimedOut, "", ""));
         }
         self.sleep(pending.takes).await;
-        self.is_there(host).map_err(|_| cut(host, "the host is gone"))?;
-        self.finish(host, &pending, attempt)
+        self.is_there(host).map_err(|_| cut(host, "the host went down"))?;
+        let output = self.finish(host, &pending, attempt)?;
+        // A command may have ended its own connection: a reboot.
+        self.is_there(host).map_err(|_| cut(host, "the host went down"))?;
+        Ok(output)
     }
 
     fn mark<'t>(
@@ -224,7 +232,9 @@ impl ModelTransport {
         for Running { host, pending, ends } in ended {
             if !self.gone.borrow().contains(&host) {
                 world.advance_to(ends)?;
-                world.finish(&pending)?;
+                if !world.is_lost(&pending) {
+                    world.finish(&pending)?;
+                }
             }
         }
         world.advance_to(self.clock.now())?;
@@ -233,9 +243,14 @@ impl ModelTransport {
 
     fn is_there(&self, host: &Host) -> Result<(), TransportError> {
         if self.gone.borrow().contains(&host.name) {
-            return Err(unreachable(host));
+            return Err(unreachable(host, GONE));
         }
-        Ok(())
+        let is_up = self.present().and_then(|world| world.is_reachable(&host.name));
+        if is_up.map_err(|error| impossible(host, &error))? {
+            Ok(())
+        } else {
+            Err(unreachable(host, "the host is down"))
+        }
     }
 
     /// Ends a command and keeps what it has changed, before the result is returned.
@@ -248,6 +263,9 @@ impl ModelTransport {
         let impossible = |error: ModelError| impossible(host, &error);
         if let Some(id) = attempt {
             self.memory.borrow_mut().end(id);
+        }
+        if self.present().map_err(impossible)?.is_lost(pending) {
+            return Err(cut(host, "the host went down"));
         }
         let answer =
             self.present().and_then(|mut world| world.finish(pending)).map_err(impossible)?;
@@ -298,7 +316,9 @@ impl Transport for ModelTransport {
                 self.memory.borrow_mut().give_up(id);
                 Ok(Reply::Recovered(Recovered::Absent))
             }
-            Request::Reach | Request::Lock(_) | Request::Recorded(_) => Ok(Reply::Done),
+            Request::Reach | Request::Lock(_) | Request::Recorded(_) => {
+                self.is_there(host).map(|()| Reply::Done)
+            }
         }
     }
 }
@@ -327,8 +347,8 @@ fn impossible(host: &Host, error: &ModelError) -> TransportError {
     TransportError::Impossible { host: host.name.clone(), why: error.to_string() }
 }
 
-fn unreachable(host: &Host) -> TransportError {
-    TransportError::Unreachable { host: host.name.clone(), why: "the host is gone".into() }
+fn unreachable(host: &Host, why: &str) -> TransportError {
+    TransportError::Unreachable { host: host.name.clone(), why: why.to_owned() }
 }
 
 fn cut(host: &Host, why: &str) -> TransportError {

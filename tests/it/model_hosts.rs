@@ -89,6 +89,7 @@ fn command(step: &str, body: Body) -> Command {
         r#become: None,
         timeout: Duration::from_mins(1),
         step: step.into(),
+        host: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn command(body: Body) -> Command {
         r#become: None,
         timeout: Duration::from_mins(1),
         step: "test/step".to_owned(),
+        host: None,
     }
 }
 

@@ -334,6 +334,7 @@ pub(crate) fn command_of(text: String) -> Command {
         r#become: None,
         timeout: Duration::from_mins(1),
         step: "step".to_owned(),
+        host: None,
     }
 }
 

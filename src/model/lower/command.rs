@@ -6,22 +6,23 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::{Node, Value as Written};
-use crate::model::expression::{Expression, Template};
+use crate::model::expression::Expression;
 use crate::model::lower::{Lowering, written};
 use crate::model::names::{Names, OWN};
-use crate::model::pattern::{Pattern, PatternWord, split};
-use crate::model::{Entry, Of, Printed, Response};
+use crate::model::pattern::{Pattern, PatternWord, StdinPattern, split};
+use crate::model::{By, Entry, Of, Response};
 
-const ANSWER_KEYS: [&str; 7] = ["exit", "stdout", "stderr", "table", "takes", "becomes", "later"];
+const ANSWER_KEYS: [&str; 9] =
+    ["exit", "stdout", "stderr", "table", "json", "takes", "becomes", "also", "later"];
 /// Faults that every command has.
 const GENERAL_FAULTS: [&str; 7] =
     ["refused", "cut_before", "cut_after", "hangs", "host_gone", "controller_dies", "interrupt"];
 
 /// The context of an answer: the names it may use, and whose state it changes.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    names: Names<'a>,
-    meant: Option<usize>,
+pub(super) struct Place<'a> {
+    pub(super) names: Names<'a>,
+    pub(super) meant: Option<usize>,
 }
 
 impl Lowering<'_> {
@@ -29,7 +30,15 @@ impl Lowering<'_> {
         let mut entries: Vec<Entry> = Vec::new();
         for node in nodes {
             let Some(entry) = self.command(group, node) else { continue };
-            let earlier = entries.iter().position(|earlier| earlier.pattern.covers(&entry.pattern));
+            let covers = |earlier: &Entry| {
+                let same_input = match (&earlier.stdin, &entry.stdin) {
+                    (None, _) => true,
+                    (Some(earlier), Some(stdin)) => earlier.text == stdin.text,
+                    (Some(_), None) => false,
+                };
+                same_input && earlier.pattern.covers(&entry.pattern)
+            };
+            let earlier = entries.iter().position(covers);
             if let Some(earlier) = earlier.map(|number| &entries[number]) {
                 let message = format!("unreachable entry `{}`", entry.text);
                 self.refuse(
@@ -49,11 +58,17 @@ impl Lowering<'_> {
         let text = written_pattern.as_text()?.to_owned();
         let pattern = self.pattern(node)?;
         let names: Arc<[String]> = pattern.names().into_iter().map(str::to_owned).collect();
+        let stdin = self.stdin(node);
         let of = node.get("of").and_then(|of| self.of(of, &names));
         let meant = of.map_or(group, |of| of.group);
         self.check_placeholders(written_pattern, &names, meant);
         let place = Place {
-            names: Names { host: Some(self.slots(meant)), captures: &names, command: true },
+            names: Names {
+                host: Some(self.slots(meant)),
+                captures: &names,
+                command: true,
+                here: true,
+            },
             meant: Some(meant),
         };
         let nobody = self.nobody(node, &names);
@@ -62,6 +77,7 @@ impl Lowering<'_> {
         Some(Entry {
             place: self.line(written_pattern.span),
             pattern,
+            stdin,
             text,
             names: Arc::clone(&names),
             of,
@@ -95,7 +111,7 @@ impl Lowering<'_> {
                     Code::BadPattern,
                     format!("invalid command pattern `{text}`: {why}"),
                     (written(node), why),
-                    "write words, `<name>`, `<name:int>`, and `<*>` at the end",
+                    "write words, `<name>`, `<name:int>`, `text<name>text`, and `<*>` at the end",
                 );
                 None
             }
@@ -123,21 +139,53 @@ impl Lowering<'_> {
         }
     }
 
+    fn stdin(&mut self, command: &Node) -> Option<StdinPattern> {
+        let node = command.get("stdin")?;
+        let text = node.as_text()?;
+        let read = StdinPattern::read(text);
+        let why = read.as_ref().err().copied();
+        if let Some(why) = why {
+            self.refuse(
+                Code::BadPattern,
+                format!("invalid input pattern: {why}"),
+                (written(node), why),
+                "write the text, and `<*>` for any part of it",
+            );
+        }
+        read.ok()
+    }
+
     fn of(&mut self, of: &Node, names: &[String]) -> Option<Of> {
         let group = of.get("group").and_then(|node| self.expect_group(node));
-        let node = of.get("address")?;
-        let address = node.as_text()?;
-        let capture = names.iter().position(|name| name == address);
-        if capture.is_none() {
-            let fault = Diagnostic::error(
-                Code::UnknownName,
-                format!("undefined placeholder `<{address}>`"),
-            )
-            .at(written(node), "not in the command");
-            let near = nearest(address, names.iter().map(String::as_str));
-            self.fault(fault.suggest(near, "use the placeholder for the address"));
+        if let (Some(_), Some(name)) = (of.get("address"), of.entry("name")) {
+            self.refuse(
+                Code::MisplacedKey,
+                "`name` cannot be combined with `address`",
+                (name.key_span, "second placeholder"),
+                "remove one of them",
+            );
         }
-        Some(Of { group: group?, capture: capture? })
+        let mut capture = |key| {
+            let Some(node) = of.get(key) else { return Some(None) };
+            let text = node.as_text()?;
+            let capture = names.iter().position(|name| name == text);
+            if capture.is_none() {
+                let fault = Diagnostic::error(
+                    Code::UnknownName,
+                    format!("undefined placeholder `<{text}>`"),
+                )
+                .at(written(node), "not in the command");
+                let near = nearest(text, names.iter().map(String::as_str));
+                self.fault(fault.suggest(near, format!("use the placeholder for the {key}")));
+            }
+            capture.map(Some)
+        };
+        let by = match (capture("address")?, capture("name")?) {
+            (Some(address), _) => By::Address(address),
+            (None, Some(name)) => By::Name(name),
+            (None, None) => By::Task,
+        };
+        Some(Of { group: group?, by })
     }
 
     fn nobody(&mut self, command: &Node, names: &[String]) -> Option<Response> {
@@ -147,11 +195,13 @@ impl Lowering<'_> {
                 Code::NobodyWithoutOf,
                 "`nobody` requires `of`",
                 (written(node), "missing `of`"),
-                "add `of: {group: ..., address: ...}`, or remove it",
+                "add `of: {group: GROUP, address: PLACEHOLDER}`, or remove it",
             );
         }
-        let place =
-            Place { names: Names { host: None, captures: names, command: true }, meant: None };
+        let place = Place {
+            names: Names { host: None, captures: names, command: true, here: true },
+            meant: None,
+        };
         Some(self.response(node, &place))
     }
 
@@ -232,101 +282,27 @@ impl Lowering<'_> {
             }
             None => 0,
         };
+        let slots = place.meant.map(|meant| self.slots(meant));
         let later = node.get("later").map(|later| {
+            self.need_change(later, "this change");
+            if place.meant.is_none() {
+                self.refuse(
+                    Code::UnknownState,
+                    "`nobody` cannot have a later change",
+                    (written(later), "there is no host"),
+                    "remove it",
+                );
+            }
             let after = self.duration(later.get("in"));
-            (after, self.becomes(later, place))
+            (after, self.change(later, slots, &place.names))
         });
         Response {
             exit,
             stdout: self.printed(node, place),
             stderr: node.get("stderr").and_then(|it| self.words(it, place)),
             takes: self.duration(node.get("takes")),
-            becomes: self.becomes(node, place),
+            becomes: self.change(node, slots, &place.names),
             later,
-        }
-    }
-
-    fn becomes(&mut self, node: &Node, place: &Place<'_>) -> crate::model::Change {
-        let Some(becomes) = node.get("becomes") else { return Vec::new() };
-        if let Some(group) = place.meant {
-            return self.change(Some(becomes), self.slots(group), &place.names);
-        }
-        self.refuse(
-            Code::UnknownState,
-            "`nobody` cannot change any state",
-            (written(becomes), "there is no host"),
-            "remove it",
-        );
-        Vec::new()
-    }
-
-    fn printed(&mut self, node: &Node, place: &Place<'_>) -> Printed {
-        match (node.get("table"), node.entry("stdout")) {
-            (Some(_), Some(stdout)) => {
-                self.refuse(
-                    Code::SeveralOutputs,
-                    "`table` and `stdout` cannot be combined",
-                    (stdout.key_span, "second output"),
-                    "remove one of them",
-                );
-                Printed::Nothing
-            }
-            (Some(table), None) if table.get("for").is_some() => self.host_table(table, place),
-            (Some(table), None) => self.row_table(table, place),
-            (None, Some(stdout)) => {
-                self.words(&stdout.value, place).map_or(Printed::Nothing, Printed::Text)
-            }
-            (None, None) => Printed::Nothing,
-        }
-    }
-
-    fn host_table(&mut self, table: &Node, place: &Place<'_>) -> Printed {
-        let Some(group) = table.get("for").and_then(|name| self.expect_group(name)) else {
-            return Printed::Nothing;
-        };
-        let names = Names { host: Some(self.slots(group)), ..place.names };
-        let columns = table.get("columns").map_or(&[][..], Node::entries);
-        let header: Vec<&str> = columns.iter().map(|entry| entry.key.as_str()).collect();
-        Printed::Hosts {
-            group,
-            header: header.join("\t"),
-            columns: columns
-                .iter()
-                .filter_map(|entry| self.expression(&entry.value, &names))
-                .collect(),
-        }
-    }
-
-    fn row_table(&mut self, table: &Node, place: &Place<'_>) -> Printed {
-        let header = table.get("header").map_or(&[][..], Node::items);
-        let rows = table.get("rows").map_or(&[][..], Node::items);
-        for row in rows.iter().filter(|row| row.items().len() != header.len()) {
-            let (found, expected) = (row.items().len(), header.len());
-            self.refuse(
-                Code::RowLength,
-                format!("expected {expected} cells as in the header, found {found}"),
-                (written(row), "this row"),
-                "write one cell for each header",
-            );
-        }
-        let heads: Vec<&str> = header.iter().filter_map(|head| head.lexeme(self.sources)).collect();
-        Printed::Rows {
-            header: heads.join("\t"),
-            rows: rows
-                .iter()
-                .map(|row| {
-                    let cells = row.items().iter();
-                    cells.filter_map(|cell| self.words(cell, place)).collect()
-                })
-                .collect(),
-        }
-    }
-
-    /// Lowers text that is printed: numbers as they are written.
-    fn words(&mut self, node: &Node, place: &Place<'_>) -> Option<Template> {
-        match node.value {
-            Written::Text(_) => self.template(node, &place.names),
-            _ => Some(Template::Constant(node.lexeme(self.sources)?.into())),
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::ops::Range;
 
 use minijinja::Value;
+use minijinja::machinery::{self, Token};
+use minijinja::syntax::SyntaxConfig;
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::{Node, Value as Written};
 use crate::model::expression::{Expression, Part, Template};
 use crate::model::lower::Lowering;
 use crate::model::names::Names;
+use crate::source::Span;
 use crate::template::values::{Piece, pieces};
 
 impl Lowering<'_> {
@@ -90,6 +93,12 @@ impl Lowering<'_> {
                 return None;
             }
         };
+        let reads_hosts = expression.names.iter().any(|(name, _)| name == "hosts")
+            && !names.captures.iter().any(|capture| capture == "hosts");
+        if reads_hosts {
+            self.is_connected = true;
+            self.check_groups(text, place);
+        }
         let unknown = expression.names.iter().filter(|(name, _)| !names.knows(name));
         let unknown: Vec<_> = unknown.map(|(name, at)| (place(at.clone()), name)).collect();
         let known = names.all();
@@ -108,8 +117,58 @@ impl Lowering<'_> {
     }
 }
 
+impl Lowering<'_> {
+    /// Checks the groups of `hosts.GROUP` in an expression.
+    fn check_groups(&mut self, text: &str, place: impl Fn(Range<usize>) -> Span) {
+        let declared = self.declared;
+        for (group, at) in groups(text) {
+            let name = group.as_deref().unwrap_or_default();
+            if declared.contains_key(name) {
+                continue;
+            }
+            let (message, label) = match &group {
+                Some(name) => (format!("undefined group `{name}`"), "not a group of this model"),
+                None => ("`hosts` needs a group".to_owned(), "no group follows"),
+            };
+            let all = declared.keys().map(String::as_str);
+            let near = nearest(name, all.clone());
+            let some = all.take(8).map(|name| format!("`hosts.{name}`")).collect::<Vec<_>>();
+            let fault = Diagnostic::error(Code::UnknownGroup, message).at(place(at), label);
+            self.fault(fault.suggest(near, format!("use {}", some.join(" or "))));
+        }
+    }
+}
+
+/// Returns the groups that follow `hosts` in an expression, and where they are; `None` if none follows.
+fn groups(text: &str) -> Vec<(Option<String>, Range<usize>)> {
+    let whole = format!("{{{{{text}}}}}");
+    let tokens = machinery::tokenize(&whole, false, SyntaxConfig::default());
+    let tokens: Vec<(Token<'_>, _)> = tokens.filter_map(Result::ok).collect();
+    let mut found = Vec::new();
+    for (at, (token, span)) in tokens.iter().enumerate() {
+        let after_dot = at > 0 && matches!(tokens[at - 1].0, Token::Dot);
+        if !matches!(token, Token::Ident("hosts")) || after_dot {
+            continue;
+        }
+        let next = |by: usize| tokens.get(at + by).map(|(token, span)| (token, span));
+        let (group, span) = match (next(1), next(2)) {
+            (Some((Token::Dot, _)), Some((Token::Ident(name), span)))
+            | (Some((Token::BracketOpen, _)), Some((Token::Str(name), span))) => {
+                (Some((*name).to_owned()), span)
+            }
+            (Some((Token::BracketOpen, _)), Some((Token::String(name), span))) => {
+                (Some(name.to_string()), span)
+            }
+            _ => (None, span),
+        };
+        let inner = |at: u32| (at as usize).saturating_sub(2).min(text.len());
+        found.push((group, inner(span.start_offset)..inner(span.end_offset)));
+    }
+    found
+}
+
 /// Lowers all parts, so that each fault is reported; `None` if there was one.
-fn all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+pub(super) fn all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     parts.collect::<Vec<_>>().into_iter().collect()
 }
 

@@ -1,5 +1,6 @@
 //! What the tests of models and of their transport share.
 
+mod clusters;
 mod commands;
 mod dovecot;
 

@@ -190,13 +190,18 @@ fn an_entry_behind_one_that_takes_all_its_commands_is_told() {
         ("a b", "a <x>", false),
         ("a <n:int>", "a <x>", false),
         ("a <x>", "a <*>", false),
+        ("a <x>", "a b-<n:int>", true),
+        ("a b-<x>", "a b-1", true),
+        ("a b-<x>", "a b-<n:int>", true),
+        ("a b-<n:int>", "a b-c", false),
+        ("a b-<n:int>", "a b-<x>", false),
     ] {
         let told = faults(&format!("  commands: [{{run: {first}}}, {{run: {second}}}]\n"));
         let codes: Vec<&str> = told.iter().filter_map(|one| one.split(' ').next()).collect();
         let expected = if is_covered { &["duplicate-command"][..] } else { &[] };
         assert_eq!(codes, expected, "{first}, {second}: {told:?}");
     }
-    for pattern in ["/dev/<disk>", "<Ip>", "<n:float>", "'a b", "a <*> b"] {
+    for pattern in ["/dev/<Disk>", "a<b><c>", "b/<*>", "<Ip>", "<n:float>", "'a b", "a <*> b"] {
         let told = one(&format!("  commands: [{{run: \"{pattern}\"}}]\n"));
         assert!(told.starts_with("bad-pattern"), "{pattern}: {told}");
     }

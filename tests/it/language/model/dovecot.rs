@@ -24,7 +24,7 @@ impl Driver {
 
     #[track_caller]
     fn act(&mut self, host: &str, act: &Act<'_>, fault: Option<&str>) -> Answer {
-        let pending = self.world.begin(&HostName::new(host), act, fault).unwrap();
+        let pending = self.world.begin(&HostName::new(host), &act.clone().into(), fault).unwrap();
         self.wait(pending.takes);
         self.world.finish(&pending).unwrap()
     }
@@ -253,7 +253,7 @@ fn known_faults_answer_in_place_of_the_cases() {
     assert_eq!(answer.exit, 0);
     let error = cluster
         .world
-        .begin(&HostName::new("director1"), &Act::run(&argv), Some("busy"))
+        .begin(&HostName::new("director1"), &Act::run(&argv).into(), Some("busy"))
         .unwrap_err();
     assert!(error.to_string().contains("`ring_timeout`, `director_down`"), "{error}");
 }
@@ -262,7 +262,8 @@ fn known_faults_answer_in_place_of_the_cases() {
 fn a_command_that_never_ends_changes_nothing() {
     let mut cluster = Driver::new();
     let argv = ["systemctl", "stop", "dovecot"].map(str::to_owned);
-    let pending = cluster.world.begin(&HostName::new("backend1"), &Act::run(&argv), None).unwrap();
+    let pending =
+        cluster.world.begin(&HostName::new("backend1"), &Act::run(&argv).into(), None).unwrap();
     assert_eq!(pending.takes, Duration::from_secs(8));
     cluster.wait(MINUTE);
     drop(pending);
@@ -274,7 +275,7 @@ fn a_command_without_an_entry_is_an_error_that_names_the_nearest() {
     let cluster = Driver::new();
     let argv = ["systemctl", "restart", "dovecot"].map(str::to_owned);
     let error =
-        cluster.world.begin(&HostName::new("backend1"), &Act::run(&argv), None).unwrap_err();
+        cluster.world.begin(&HostName::new("backend1"), &Act::run(&argv).into(), None).unwrap_err();
     let told = "the model has no entry for `systemctl restart dovecot` on backends; the most similar \
                 is `systemctl start dovecot` (model.yaml:";
     assert!(error.to_string().starts_with(told), "{error}");
