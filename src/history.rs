@@ -8,6 +8,7 @@
 mod host;
 mod planned;
 mod rollback;
+mod setup;
 mod task;
 
 use std::sync::Arc;
@@ -16,9 +17,11 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 
-use crate::event::{Event, HostEvent, HostStatus, Progress, Question, Record, RunEvent, RunStatus};
+use crate::event::{
+    Event, HostEvent, HostStatus, Progress, Question, Record, RunEvent, RunStatus, TaskEvent,
+};
 use crate::inventory::HostName;
-use crate::task::TaskId;
+use crate::task::{Stage, TaskId};
 
 pub use host::{HostState, Passed};
 pub use planned::{Planned, between};
@@ -39,7 +42,7 @@ pub struct RunState {
     pub last: Option<Timestamp>,
     /// How long it took up to then, from event to event: a clock that is set back takes nothing away.
     pub took: Duration,
-    /// Its hosts, in its order.
+    /// Its hosts, in its order, and after them its stages, which have the state of a host without being one.
     pub hosts: IndexMap<HostName, HostState>,
     /// The host keys that hosts have shown, of the run or not.
     pub host_keys: IndexMap<HostName, String>,
@@ -57,6 +60,8 @@ pub struct RunState {
     pub ordered: Option<IndexSet<HostName>>,
     /// The rollback that the operator asked for.
     pub rollback: Option<Requested>,
+    /// Why the run ends as it is, if the operator wants that.
+    pub abort: Option<String>,
 }
 
 /// Receives events, after they are stored and in the state of the run, and progress. A failure is harmless.
@@ -94,6 +99,24 @@ impl RunState {
     /// Takes an event in for a report, which shows what it can: one that does not fit is left out.
     pub fn apply_for_report(&mut self, record: &Record) {
         let _does_not_fit = self.apply(record);
+    }
+
+    /// Returns its hosts, without its stages.
+    pub fn real_hosts(&self) -> impl DoubleEndedIterator<Item = (&HostName, &HostState)> {
+        self.hosts.iter().filter(|(_, host)| host.stage.is_none())
+    }
+
+    /// Returns its hosts in the order in which people read them: what runs before all hosts comes first.
+    pub fn in_order(&self) -> impl Iterator<Item = (&HostName, &HostState)> {
+        let of = |is: fn(Option<Stage>) -> bool| {
+            self.hosts.iter().filter(move |(_, host)| is(host.stage))
+        };
+        of(|stage| stage == Some(Stage::Setup)).chain(of(|stage| stage != Some(Stage::Setup)))
+    }
+
+    /// Returns the state of a stage, if the plan has it.
+    pub fn stage(&self, stage: Stage) -> Option<(&HostName, &HostState)> {
+        self.hosts.iter().rev().find(|(_, host)| host.stage == Some(stage))
     }
 
     pub fn task(&self, id: &TaskId) -> Option<&TaskState> {
@@ -151,14 +174,20 @@ impl RunState {
                 if matches!(event, HostEvent::Started) {
                     self.ordered = None;
                 }
+                let planned = Arc::clone(&self.planned);
                 let state = self.host_mut(host)?;
-                state.apply(host, event, record).map_err(|why| format!("{host} {why}"))?;
+                state
+                    .apply(host, event, record, &planned)
+                    .map_err(|why| format!("{host} {why}"))?;
             }
             Event::Task { task, event } => {
                 let planned = Arc::clone(&self.planned);
                 let host = self.host_mut(&task.host)?;
                 host.apply_to_task(&task.step, event, record, &planned)
                     .map_err(|why| format!("{task} {why}"))?;
+                if let TaskEvent::PointOfNoReturn { why, all_hosts } = event {
+                    self.pass_no_return(task, why, *all_hosts);
+                }
             }
         }
         self.seq = self.seq.max(record.seq);
@@ -170,6 +199,10 @@ impl RunState {
             RunEvent::Planned(planned) => {
                 let hosts = planned.hosts.iter();
                 self.hosts = hosts.map(|host| (host.clone(), HostState::default())).collect();
+                for stage in &planned.stages {
+                    let state = HostState { stage: Some(*stage), ..HostState::default() };
+                    self.hosts.insert(stage.host(), state);
+                }
                 self.planned = Arc::new(Planned::of(planned));
             }
             RunEvent::Started => {
@@ -190,7 +223,18 @@ impl RunState {
             RunEvent::RollbackRequested { hosts, .. } => {
                 let only = hosts.as_ref().map(|hosts| hosts.iter().cloned().collect());
                 self.rollback = Some(Requested { only, resumed: false });
+                self.abort = None;
                 self.resume(seq);
+                self.interrupt_teardown();
+            }
+            RunEvent::AbortRequested { by, reason } => {
+                let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+                self.abort = Some(format!("aborted by {by}{}", reason.unwrap_or_default()));
+                if let Some(rollback) = &mut self.rollback {
+                    rollback.resumed = true;
+                }
+                self.resume(seq);
+                self.interrupt_teardown();
             }
             RunEvent::Paused { why } => {
                 self.status = RunStatus::Paused;
@@ -211,6 +255,7 @@ impl RunState {
         self.stop_requested = false;
         self.why = None;
         self.status = if self.started { RunStatus::Running } else { RunStatus::Planned };
+        let mut is_retried = false;
         for (name, host) in &mut self.hosts {
             host.blocked = None;
             host.is_locked = false;
@@ -220,10 +265,33 @@ impl RunState {
             if !self.started {
                 host.preflight = None;
             }
-            let is_left = self.rollback.as_ref().is_some_and(|rollback| rollback.leaves(name));
+            let is_setup = host.stage == Some(Stage::Setup);
+            let is_left = self.rollback.as_ref().is_some_and(|rollback| rollback.leaves(name))
+                || self.abort.is_some() && !is_setup;
             if host.status == HostStatus::Stuck && !is_left {
                 host.retry_rollback(&self.planned);
+                is_retried |= !is_setup;
             }
+        }
+        // How the run ends is open again.
+        if is_retried {
+            self.interrupt_teardown();
+        }
+    }
+
+    /// Another end of the run is wanted: what the setup has left is torn down when that has come.
+    fn interrupt_teardown(&mut self) {
+        for host in self.hosts.values_mut() {
+            host.interrupt_teardown();
+        }
+    }
+
+    /// A step with a point of no return has succeeded: from now on nothing of its host is undone, or nothing of
+    /// the run.
+    fn pass_no_return(&mut self, task: &TaskId, why: &str, all_hosts: bool) {
+        let hosts = self.hosts.iter_mut();
+        for (_, host) in hosts.filter(|(name, _)| all_hosts || **name == task.host) {
+            host.no_return.get_or_insert_with(|| (task.clone(), why.to_owned()));
         }
     }
 

@@ -17,6 +17,7 @@ mod lower;
 mod meant;
 mod named;
 mod route;
+mod steps;
 mod uses;
 pub mod value;
 
@@ -36,7 +37,7 @@ use crate::schema::kind::Kind;
 use crate::source::{SourceId, Sources, Span};
 use crate::task::StepPath;
 use crate::template::Template;
-use crate::template::expression::{Expr, Expression};
+use crate::template::expression::Expression;
 
 pub use approve::Approve;
 pub use command::{Become, CommandSpec, Deferred, ExitCodes, Target, Upload, UploadSource, Work};
@@ -166,9 +167,18 @@ pub struct Plan {
     pub probes: IndexMap<String, Probe>,
     /// The named expressions (`let`).
     pub named: IndexMap<String, NamedExpression>,
-    /// The checks before the first change.
+    /// The checks before the first change, and again at the turn of each host.
     pub preflight: Vec<Check>,
+    /// Further checks before the first change only.
+    pub preflight_start: Vec<Check>,
+    /// Further checks at the turn of each host only.
+    pub preflight_turn: Vec<Check>,
+    /// What is done once, before the first host.
+    pub setup: Vec<Step>,
+    /// What is done on each host.
     pub steps: Vec<Step>,
+    /// What is done once, when every host has succeeded.
+    pub finish: Vec<Step>,
     pub invariants: Invariants,
     /// Where each step is, by its path.
     pub routes: Routes,
@@ -242,8 +252,9 @@ pub struct Step {
     /// The maximum duration of a block, if the plan sets one; an effect has its own.
     pub timeout: Option<Deferred<Duration>>,
     pub rollback: Rollback,
-    /// Why nothing is undone once it has succeeded.
-    pub point_of_no_return: Option<String>,
+    /// Whether it is a handler that also runs if nothing is rolled back: when the run ends.
+    pub is_teardown: bool,
+    pub point_of_no_return: Option<NoReturn>,
     /// What a failure leads to; `None`: roll back, or ask the operator after a point of no return.
     pub on_failure: Option<OnFailure>,
     pub on_unknown: OnUnknown,
@@ -338,6 +349,14 @@ pub enum Rollback {
     /// This undoes it. Its path is `STEP.rollback`.
     Handler(Box<Step>),
 }
+/// A point of no return: nothing is undone once its step has succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoReturn {
+    pub why: String,
+    /// Whether that is so of the whole run, not only of the host.
+    pub all_hosts: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnFailure {
     /// The host is rolled back.
@@ -362,88 +381,6 @@ impl<T> Deferred<T> {
         match self {
             Self::Now(_) => None,
             Self::Template(template) => Some(template),
-        }
-    }
-}
-
-impl Plan {
-    /// Returns the groups whose members its texts use by `groups.NAME`.
-    pub fn used_groups(&self) -> IndexMap<&str, Option<Span>> {
-        let mut groups = IndexMap::new();
-        self.each_use(&mut |one| {
-            for part in one.text.roots().into_iter().flat_map(Expr::all) {
-                if let Some(name) = part.group() {
-                    groups.entry(name).or_insert_with(|| one.text.written().place(part));
-                }
-            }
-        });
-        groups
-    }
-
-    /// Calls a function on every step, in the order of the plan.
-    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Step)) {
-        self.steps.iter().for_each(|step| step.visit(see));
-    }
-
-    /// Returns the steps that could be read and have an id, by their ids.
-    pub(crate) fn ids(&self) -> IndexMap<&str, &Step> {
-        let mut ids = IndexMap::new();
-        self.visit_sound(&mut |step| ids.extend(step.id.as_deref().map(|id| (id, step))));
-        ids
-    }
-
-    /// Calls a function on every step that could be read; what is in another one is left out.
-    pub(crate) fn visit_sound<'a>(&'a self, see: &mut dyn FnMut(&'a Step)) {
-        self.steps.iter().for_each(|step| step.visit_sound(see));
-    }
-}
-
-impl Step {
-    /// Calls a function on this step and all in it: parts, rescues and handlers, in the order of
-    /// the plan.
-    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {
-        see(self);
-        self.parts().for_each(|step| step.visit(see));
-    }
-
-    /// Calls a function on this step and all in it that could be read.
-    pub(crate) fn visit_sound<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {
-        if !self.is_poisoned {
-            see(self);
-            self.parts().for_each(|step| step.visit_sound(see));
-        }
-    }
-
-    /// Returns the steps in it: parts, then rescues, then its handler.
-    fn parts(&self) -> impl Iterator<Item = &Self> {
-        let (steps, rescue): (&[Self], &[Self]) = match &self.action {
-            Action::Block { steps, rescue } => (steps, rescue),
-            _ => (&[], &[]),
-        };
-        let handler = match &self.rollback {
-            Rollback::Handler(handler) => Some(handler.as_ref()),
-            _ => None,
-        };
-        steps.iter().chain(rescue).chain(handler)
-    }
-    pub fn effect(&self) -> Option<&Effect> {
-        match &self.action {
-            Action::Effect(effect) => Some(effect),
-            _ => None,
-        }
-    }
-    pub fn upload(&self) -> Option<&Upload> {
-        match &self.effect()?.command.work {
-            Work::Upload(upload) => Some(upload),
-            _ => None,
-        }
-    }
-
-    /// Returns the key of its action.
-    pub fn action_word(&self) -> &'static str {
-        match &self.action {
-            Action::Effect(effect) => (&effect.command.work).into(),
-            action => action.into(),
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod show;
 pub mod summary;
 mod tally;
 pub mod text;
+mod tones;
 mod wait;
 
 use jiff::Timestamp;

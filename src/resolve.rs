@@ -11,6 +11,7 @@ mod items;
 mod numbers;
 mod routes;
 pub mod secrets;
+mod stages;
 pub mod texts;
 mod variables;
 
@@ -137,6 +138,7 @@ pub fn resolve(
     let mut own = Diagnostics::default();
     let hosts = hosts::targets(&plan, &inventory, given, &mut own);
     hosts::places(&plan, &inventory, &mut own);
+    stages::names(&plan, &inventory, &mut own);
     routes::check(&hosts::reached(&plan, &hosts, &inventory), &mut own);
     inputs::unknown(&plan, given, &mut own);
     let all = |_: &_| true;
@@ -153,6 +155,7 @@ pub fn resolve(
     let mut resolved =
         ResolvedPlan { plan, inventory, hosts, inputs, files, secrets, groups, sections };
     secrets::check(&resolved, given, &mut own);
+    stages::inputs(&resolved, &mut own);
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {
         resolved.files = files::read(&resolved, given, &*sources.files(), &mut own);
@@ -167,13 +170,21 @@ pub fn resolve(
     (!faulty).then_some(resolved)
 }
 
-/// Returns what the texts of a host see before any step: its inputs, and `host`.
+/// Returns what the texts of a host see before any step: its inputs, and `host`. Those of a stage see the
+/// inputs that are the same on all hosts.
 pub fn names(resolved: &ResolvedPlan, host: &HostName) -> Names {
+    let of_stage = || resolved.inputs.values().next().filter(|_| !resolved.hosts.contains(host));
+    let is_same = |name: &str, value: &serde_json::Value| {
+        let mut others = resolved.inputs.values();
+        resolved.inputs.contains_key(host) || others.all(|it| it.get(name) == Some(value))
+    };
     let mut names: Names = resolved
         .inputs
         .get(host)
+        .or_else(of_stage)
         .into_iter()
         .flatten()
+        .filter(|(name, value)| is_same(name, value))
         .map(|(name, value)| (name.clone(), Serde(value).into()))
         .collect();
     if let Some(host) = resolved.inventory.host(host) {

@@ -158,6 +158,8 @@ struct Live<'r, 'a> {
     locks: RefCell<Locks<'r>>,
     /// Whether the plan has questions with a time limit.
     has_deadlines: bool,
+    /// Whether the plan has a point of no return of all hosts.
+    has_no_return: bool,
 }
 
 /// The work on a host that has ended, or on a question, for which there is no host.
@@ -213,6 +215,7 @@ impl Run<'_> {
             known: RefCell::new(BTreeMap::new()),
             reached: RefCell::new(BTreeSet::new()),
             locks: RefCell::new(Locks::of(hosts, state.seq == 0)),
+            has_no_return: self.plan.plan.has_no_return_of_all(),
             state: RefCell::new(state),
         }
     }
@@ -236,6 +239,10 @@ impl Run<'_> {
                     live.take_answer(given).await?;
                 }
                 live.expire().await?;
+                // Nothing is rolled back after a point of no return that another host has passed meanwhile.
+                if live.has_no_return && !live.queue.is_empty() {
+                    live.commit().await?;
+                }
                 let decisions = live.decide();
                 if decisions.is_empty() && live.agenda.borrow().is_idle() {
                     break;
@@ -429,7 +436,12 @@ impl<'r> Live<'r, '_> {
 
     /// Connects to a host, and runs the checks of the preflight on it.
     async fn preflight(&self, host: &HostName) -> Result<(), JournalError> {
-        let checks = &self.run.plan.plan.preflight;
+        let (started, is_stage) = {
+            let state = self.state.borrow();
+            (state.started, state.hosts.get(host).is_some_and(|host| host.stage.is_some()))
+        };
+        // A stage has no host: its machines are reached.
+        let checks = if is_stage { vec![] } else { self.run.plan.plan.preflight_at(started) };
         let names = perform::names(self, host, None);
         let guard = Guard::new(self.run.transport, host, None);
         let verdict = match self.reach(host, &names, &guard).await {
@@ -438,7 +450,7 @@ impl<'r> Live<'r, '_> {
             Ok(()) => {
                 let plan = self.run.plan;
                 let observer = observe::Observer { plan, transport: &guard, host, names: &names };
-                let seen = observer.checks(checks).await;
+                let seen = observer.checks(&checks).await;
                 match seen.no_answer.clone() {
                     _ if seen.holds() => PreflightVerdict::Passed,
                     Some(error) => PreflightVerdict::NoAnswer(error),
@@ -447,7 +459,6 @@ impl<'r> Live<'r, '_> {
             }
         };
         // Before the first change there is nothing to pause: the run is refused.
-        let started = self.state.borrow().started;
         self.keep_key(host).await?;
         let blocks = |error: &TransportError| started && error.blocks();
         if let Some(error) = guard.met().filter(blocks) {

@@ -220,7 +220,9 @@ pub fn state_after(event: &Event) -> Option<RunStatus> {
     let Event::Run(event) = event else { return None };
     match event {
         RunEvent::Planned(_) => Some(RunStatus::Planned),
-        RunEvent::Started | RunEvent::Resumed { .. } => Some(RunStatus::Running),
+        RunEvent::Started | RunEvent::Resumed { .. } | RunEvent::AbortRequested { .. } => {
+            Some(RunStatus::Running)
+        }
         RunEvent::Paused { .. } => Some(RunStatus::Paused),
         RunEvent::Ended { status, .. } => Some(*status),
         RunEvent::Ordered { .. }

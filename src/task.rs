@@ -109,12 +109,44 @@ impl fmt::Display for StepPath {
     }
 }
 
+/// What a run does once and not on each host. In events and tasks its name is in the place of a host's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
+pub enum Stage {
+    /// Before the first host.
+    Setup,
+    /// When every host has succeeded.
+    Finish,
+}
+
+impl Stage {
+    pub const ALL: [Self; 2] = [Self::Setup, Self::Finish];
+
+    /// Returns its key in a plan.
+    pub fn word(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the name that is in the place of a host's.
+    pub fn host(self) -> HostName {
+        HostName::new(self.word())
+    }
+}
+
 /// A task: a step on a host. Written `HOST/STEP`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskId {
     /// The host the task is about.
     pub host: HostName,
     pub step: StepPath,
+}
+
+impl TaskId {
+    /// Returns how a host names it: only by its step, if it is a task of that host.
+    pub fn seen_from(&self, host: &HostName) -> String {
+        if self.host == *host { self.step.to_string() } else { self.to_string() }
+    }
 }
 
 impl fmt::Display for TaskId {

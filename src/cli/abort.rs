@@ -1,6 +1,10 @@
-//! `planrun abort`: ends a run without undoing anything.
+//! `planrun abort`: ends a run without rolling anything back. What its setup has left is torn down first, by
+//! a process like that of a resume; the hosts stay as they are.
 
 use crate::cli::open_run::{OpenRun, RunArg};
+use crate::cli::resume::go_on;
+use crate::cli::secret_args::SecretArgs;
+use crate::cli::session::How;
 use crate::cli::{Context, Exit, Fault, Stream, locks, open_run, who};
 use crate::clock::Clock;
 use crate::event::{Event, RunEvent, RunStatus};
@@ -17,9 +21,16 @@ pub(super) struct Args {
     /// Confirm that hosts stay as they are, and may be out of service
     #[arg(long, required = true)]
     acknowledge: bool,
+    /// Do not run the teardowns of the plan either: what its `setup` has set stays
+    #[arg(long)]
+    without_teardown: bool,
     /// The reason, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    #[command(flatten)]
+    how: How,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
@@ -34,7 +45,20 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         let fault = open_run::ended(&run, status);
         return Err(fault.help("only a run that has not ended can be aborted"));
     }
-    let mut taken = OpenRun { journal, records: reading.records, state: RunState::default() };
+    let state = RunState::for_report(&reading.records);
+    let mut taken = OpenRun { journal, records: reading.records, state };
+    if is_whole && !args.without_teardown && !taken.state.still_set().is_empty() {
+        let reason = args.reason.clone();
+        let first = Event::Run(RunEvent::AbortRequested { by: by.clone(), reason });
+        let exit = go_on(taken, first, &args.secrets, args.how, by, &store, context);
+        let exit = exit.map_err(|fault| {
+            let program = context.program();
+            let command = format!("{program} abort {run} --acknowledge --without-teardown");
+            fault.help(format!("or end the run without its teardowns: `{command}`"))
+        })?;
+        // The run has ended as wanted.
+        return Ok(if exit == Exit::KEPT { Exit::SUCCEEDED } else { exit });
+    }
     let why = match &args.reason {
         Some(reason) => format!("aborted by {by}: {reason}"),
         None => format!("aborted by {by}"),

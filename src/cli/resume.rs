@@ -30,7 +30,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         context.say(&format!("run {run} has already succeeded"));
         return Ok(Exit::SUCCEEDED);
     }
-    if state.status.has_ended() || state.status == RunStatus::Stuck {
+    let is_stuck = state.status == RunStatus::Stuck && !state.is_only_teardown_stuck();
+    if state.status.has_ended() || is_stuck {
         let ways = next(&state, &context.program(), &run).into_iter();
         return Err(ways.fold(open_run::ended(&run, state.status), |fault, next| {
             fault.help(format!("{} `{}`", next.why, next.command))

@@ -12,12 +12,13 @@ use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::How;
 use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
-use crate::history::{Refusal, Requested, RunState};
+use crate::history::{HostState, Refusal, Requested, RunState};
 use crate::inventory::{HostName, pattern};
 use crate::quote;
 use crate::report::text::{count, list, printable};
 use crate::run::decide::rollback_batches;
 use crate::run::planned::restore;
+use crate::task::Stage;
 
 /// Maximum number of batches that are listed before the rollback.
 const MOST_BATCHES: usize = 20;
@@ -121,16 +122,22 @@ fn announce(taken: &OpenRun, request: &Requested, context: &Context) -> usize {
     let Ok(Ok(restored)) = planned else { return 0 };
     let state = &taken.state;
     let batches = rollback_batches(&restored.plan, state, request);
-    let hosts: usize = batches.iter().map(Vec::len).sum();
-    if hosts == 0 {
+    let is_stage = |name: &&&HostName| state.hosts.get(**name).is_some_and(|it| it.stage.is_some());
+    let parts = batches.iter().flatten().count();
+    let hosts = parts - batches.iter().flatten().filter(is_stage).count();
+    if parts == 0 {
         context.say("no hosts to roll back");
-        return hosts;
+        return parts;
     }
     let how = match batches.len() {
         0 | 1 => "",
         _ => ", the last one started first; each batch is rolled back before the next one starts",
     };
     context.say(&format!("rolling back {}{how}:", count(hosts, "host")));
+    let is_torn_down = |(_, setup): &(&HostName, &HostState)| setup.teardown.is_some();
+    if state.stage(Stage::Setup).is_some_and(|setup| is_torn_down(&setup)) {
+        context.say("  the setup is torn down, and is not set up again for the rollback");
+    }
     let name = |host: &&HostName| {
         let status = state.hosts.get(*host).map_or("", |host| host.status.word());
         format!("{host} ({status})")
@@ -142,13 +149,13 @@ fn announce(taken: &OpenRun, request: &Requested, context: &Context) -> usize {
     if let Some(more @ 1..) = batches.len().checked_sub(MOST_BATCHES) {
         context.say(&format!("  and {more} more"));
     }
-    hosts
+    parts
 }
 
 /// Returns why a host cannot be rolled back.
 fn sentence(refusal: &Refusal<'_>) -> String {
     let Refusal { host, step, why, .. } = refusal;
-    let why = why.trim_end();
+    let (step, why) = (step.seen_from(host), why.trim_end());
     format!("{host} cannot be rolled back: it is past the point of no return of step {step}: {why}")
 }
 

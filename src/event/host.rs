@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Reason, is_false};
+use super::{Event, Reason, RunStatus, is_false};
 use crate::inventory::HostName;
 use crate::transport::TransportError;
 
@@ -59,6 +59,11 @@ pub enum HostEvent {
     #[serde(rename = "rollback_begun")]
     RollbackStarted {
         why: Reason,
+    },
+    /// The run is about to end: what the setup has left is torn down.
+    TeardownStarted {
+        /// How the run ends.
+        run: RunStatus,
     },
 }
 
@@ -138,6 +143,9 @@ pub enum HostStatus {
     /// Its steps are being undone.
     #[strum(serialize = "rolling back")]
     RollingBack,
+    /// The teardowns of its steps are running; only of the setup.
+    #[strum(serialize = "tearing down")]
+    TearingDown,
     /// Its steps are undone.
     #[strum(serialize = "rolled back")]
     RolledBack,

@@ -30,7 +30,9 @@ impl Event {
 impl RunEvent {
     fn redact(&mut self, by: &Redactor) {
         match self {
-            Self::RollbackRequested { reason: why, .. } | Self::Ended { why, .. } => {
+            Self::RollbackRequested { reason: why, .. }
+            | Self::AbortRequested { reason: why, .. }
+            | Self::Ended { why, .. } => {
                 optional(why, |why| text(why, by));
             }
             Self::Paused { why } => text(why, by),
@@ -54,7 +56,10 @@ impl HostEvent {
             Self::Ended { why, .. } => optional(why, |why| reason(why, by)),
             Self::RollbackStarted { why } => reason(why, by),
             Self::Blocked { why, .. } | Self::LockLeft { why, .. } => text(why, by),
-            Self::Started | Self::KeySeen { .. } | Self::Locked { .. } => {}
+            Self::Started
+            | Self::KeySeen { .. }
+            | Self::Locked { .. }
+            | Self::TeardownStarted { .. } => {}
         }
     }
 }
@@ -80,7 +85,7 @@ impl TaskEvent {
                 optional(why, |why| reason(why, by));
                 optional(result, |result| by.value(result));
             }
-            Self::PointOfNoReturn { why } => text(why, by),
+            Self::PointOfNoReturn { why, .. } => text(why, by),
             Self::QuestionAsked { question } => {
                 text(&mut question.text, by);
                 reason(&mut question.why, by);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::event::Reason;
+use crate::event::{Reason, is_false};
 use crate::inventory::{HostName, Inventory};
-use crate::task::StepPath;
+use crate::task::{Stage, StepPath};
 
 /// A past fact of a run as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hosts: Option<Vec<HostName>>,
     },
+    /// The operator wants the run to end as it is. Only what the setup has left is torn down.
+    AbortRequested { by: String, reason: Option<String> },
     /// An operator or a signal requested a pause.
     StopRequested {
         /// The signal (`INT`, `TERM`), or who asked.
@@ -83,6 +85,9 @@ pub struct RunPlanned {
     pub inventory: Inventory,
     /// The hosts of the run, in its order.
     pub hosts: Vec<HostName>,
+    /// The stages of the plan that have steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
     /// The hosts that `locks` of the plan names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<HostName>,
@@ -147,6 +152,9 @@ pub struct OutlineStep {
     pub action: String,
     /// Whether it belongs to a handler.
     pub handler: bool,
+    /// Whether it is a teardown, as a whole.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub teardown: bool,
 }
 
 /// The states of a run.

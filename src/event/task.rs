@@ -79,6 +79,9 @@ pub enum TaskEvent {
     /// A step with a point of no return succeeded.
     PointOfNoReturn {
         why: String,
+        /// Whether nothing of the run is undone any more, not only on this host.
+        #[serde(default, skip_serializing_if = "is_false")]
+        all_hosts: bool,
     },
     QuestionAsked {
         question: Question,

@@ -6,16 +6,20 @@ use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 
 use crate::event::{
-    HostEvent, HostStatus, PreflightVerdict, Reason, Record, TaskEvent, TaskStatus,
+    HostEvent, HostStatus, PreflightVerdict, Reason, Record, RunStatus, TaskEvent, TaskStatus,
 };
 use crate::history::{AttemptState, Planned, TaskState};
 use crate::inventory::HostName;
-use crate::task::StepPath;
+use crate::task::{Stage, StepPath, TaskId};
 
 /// What is known of a host.
 #[derive(Clone, Debug, Default)]
 pub struct HostState {
     pub status: HostStatus,
+    /// The stage of the run, if it is not a host.
+    pub stage: Option<Stage>,
+    /// The end of the run for which its teardowns have started, and its status before.
+    pub teardown: Option<(RunStatus, HostStatus)>,
     /// The number of the event that started it; 0 before.
     pub begun_at: u64,
     pub begun: Option<Timestamp>,
@@ -39,7 +43,7 @@ pub struct HostState {
     /// How far earlier walks through its steps came.
     pub passed: Passed,
     /// The step from which on nothing is undone any more, and why, once that is so.
-    pub no_return: Option<(StepPath, String)>,
+    pub no_return: Option<(TaskId, String)>,
     /// Why the run cannot work on it until a resume.
     pub blocked: Option<String>,
     /// Whether that is a host key that it must not have.
@@ -74,6 +78,7 @@ impl HostState {
         name: &HostName,
         event: &HostEvent,
         record: &Record,
+        planned: &Planned,
     ) -> Result<(), String> {
         match event {
             // Kept for the run: it may be about a host that is not of the run.
@@ -106,21 +111,32 @@ impl HostState {
                     return Err(format!("is past its point of no return: {sentence}"));
                 }
                 self.status = HostStatus::RollingBack;
-                self.not_undone = Some(self.tasks.len());
-                self.forward.get_or_insert(self.tasks.len());
+                self.start_undoing(planned);
                 self.why = Some(why.clone());
-                self.open.clear();
-                // Questions about steps that are undone need no answer.
-                for task in self.tasks.values_mut() {
-                    task.question = None;
+            }
+            HostEvent::TeardownStarted { run } => {
+                let before = self.status;
+                if !matches!(
+                    before,
+                    HostStatus::Active
+                        | HostStatus::Succeeded
+                        | HostStatus::Failed
+                        | HostStatus::RollingBack
+                ) {
+                    return Err("has nothing to tear down".into());
                 }
+                self.status = HostStatus::TearingDown;
+                self.teardown = Some((*run, before));
+                self.start_undoing(planned);
             }
             HostEvent::Ended { status, why } => {
-                if !matches!(self.status, HostStatus::Active | HostStatus::RollingBack) {
+                if !self.is_at_work() {
                     return Err("has ended already, or never started".into());
                 }
                 self.status = *status;
-                self.ended = Some(record.at);
+                if self.teardown.is_none() || self.ended.is_none() {
+                    self.ended = Some(record.at);
+                }
                 self.open.clear();
                 // The start of a rollback gave the reason; its end may not give it again.
                 if why.is_some() || *status == HostStatus::Succeeded {
@@ -183,9 +199,8 @@ impl HostState {
                 let result = self.results_of_items(step).or_else(own);
                 self.end_task(step, record.at, *status, why.clone(), result, planned);
             }
-            TaskEvent::PointOfNoReturn { why } => {
-                self.no_return = Some((step.clone(), why.clone()));
-            }
+            // Kept by the run: it may be one of all hosts.
+            TaskEvent::PointOfNoReturn { .. } => {}
             TaskEvent::QuestionAsked { question } => {
                 task.question = Some(Box::new(question.clone()));
                 task.asked_at = record.seq;
@@ -221,10 +236,7 @@ impl HostState {
     /// Returns the status that people see: a host is refused, unreachable or quarantined as soon as
     /// that is known.
     pub fn shown_status(&self) -> HostStatus {
-        if !matches!(
-            self.status,
-            HostStatus::NotStarted | HostStatus::Active | HostStatus::RollingBack
-        ) {
+        if !self.is_at_work() && self.status != HostStatus::NotStarted {
             return self.status;
         }
         if self.is_quarantined {
@@ -283,9 +295,49 @@ impl HostState {
         Some(format!("[{}]", results.join(",")).into())
     }
 
+    /// Whether its steps or its handlers are running.
+    pub fn is_at_work(&self) -> bool {
+        self.status == HostStatus::Active || self.is_undoing()
+    }
+
+    /// Whether its handlers are running.
+    pub fn is_undoing(&self) -> bool {
+        matches!(self.status, HostStatus::RollingBack | HostStatus::TearingDown)
+    }
+
+    /// Handlers run from now on, the one of the last step first. A teardown that a condition left out may not
+    /// be left out at this end of the run.
+    fn start_undoing(&mut self, planned: &Planned) {
+        self.not_undone = Some(self.tasks.len());
+        self.forward.get_or_insert(self.tasks.len());
+        self.passed.left = Cell::new(None);
+        self.open.clear();
+        for (path, task) in &mut self.tasks {
+            // Questions about steps that are undone need no answer.
+            task.question = None;
+            if self.stage.is_some()
+                && planned.is_handler(path)
+                && task.status == Some(TaskStatus::Skipped)
+            {
+                task.start_again();
+            }
+        }
+    }
+
+    /// The run ends in another way than the one for which its teardowns have started.
+    pub(super) fn interrupt_teardown(&mut self) {
+        if let Some((_, before)) = self.teardown.take()
+            && self.is_at_work()
+        {
+            self.status = before;
+            self.open.clear();
+        }
+    }
+
     /// Starts the handlers that failed again; those that succeeded are not changed.
     pub(super) fn retry_rollback(&mut self, planned: &Planned) {
-        self.status = HostStatus::RollingBack;
+        let is_teardown = self.teardown.is_some();
+        self.status = if is_teardown { HostStatus::TearingDown } else { HostStatus::RollingBack };
         for (path, task) in &mut self.tasks {
             let is_well = task.status.is_none_or(TaskStatus::is_well);
             if planned.is_handler(path) && !is_well {

@@ -88,6 +88,12 @@ impl Planned {
         (step.item() == handler.item()).then_some(step)
     }
 
+    /// Returns the teardowns, each with the step that it undoes.
+    pub(super) fn teardowns(&self) -> impl Iterator<Item = (&StepPath, &StepPath)> {
+        let teardowns = self.steps.values().filter(|outline| outline.teardown);
+        teardowns.filter_map(|outline| Some((&outline.path, outline.parent.as_ref()?)))
+    }
+
     /// Whether a step of a rollback sent nothing because its condition was already true.
     pub fn was_already_so(&self, step: &StepPath, task: &TaskState) -> bool {
         let is_effect = matches!(self.action(step), "run" | "shell" | "upload");
@@ -117,7 +123,7 @@ impl Planned {
     }
 
     /// Whether a step is a part of another, at any depth; an item is a part of its `for_each`.
-    fn is_within(&self, step: &StepPath, of: &StepPath) -> bool {
+    pub(super) fn is_within(&self, step: &StepPath, of: &StepPath) -> bool {
         let same_item = of.item().is_none() || of.item() == step.item();
         let is_item_of = *of == step.in_plan() && step.item().is_some();
         let (step, of) = (step.in_plan(), of.in_plan());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::event::{HostStatus, TaskStatus};
 use crate::history::{HostState, RunState, TaskState};
 use crate::inventory::HostName;
-use crate::task::StepPath;
+use crate::task::{Stage, TaskId};
 
 /// A rollback that the operator asked for.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +21,8 @@ pub struct Requested {
 pub struct Refusal<'s> {
     pub host: &'s HostName,
     pub status: HostStatus,
-    /// The step with the point of no return.
-    pub step: &'s StepPath,
+    /// The task with the point of no return.
+    pub step: &'s TaskId,
     pub why: &'s str,
 }
 
@@ -46,8 +46,32 @@ impl RunState {
         if before.is_some_and(|before| before.only == request.only) {
             return true;
         }
-        let mut hosts = self.hosts.iter();
-        hosts.any(|(name, host)| request.includes(name) && host.can_be_rolled_back())
+        let can = |name: &HostName, host: &HostState| match host.stage {
+            Some(Stage::Setup)
+                if matches!(host.status, HostStatus::Succeeded | HostStatus::Failed) =>
+            {
+                host.rollback_can_start() && self.keeps_nothing()
+            }
+            _ => request.includes(name) && host.can_be_rolled_back(),
+        };
+        self.hosts.iter().any(|(name, host)| can(name, host))
+    }
+
+    /// Whether no host keeps a change, so that the setup can be undone, too.
+    pub fn keeps_nothing(&self) -> bool {
+        let mut hosts = self.hosts.values().filter(|host| host.stage != Some(Stage::Setup));
+        hosts.all(|host| match host.status {
+            HostStatus::NotStarted
+            | HostStatus::RolledBack
+            | HostStatus::Refused
+            | HostStatus::Unreachable
+            | HostStatus::Quarantined => true,
+            HostStatus::Succeeded | HostStatus::Failed => !host.was_changed(),
+            HostStatus::Active
+            | HostStatus::RollingBack
+            | HostStatus::TearingDown
+            | HostStatus::Stuck => false,
+        })
     }
 
     /// Returns the hosts that cannot be rolled back, in the order of the run.
@@ -79,8 +103,7 @@ impl HostState {
 
     /// Whether a rollback can start on it, or continue.
     pub fn can_be_rolled_back(&self) -> bool {
-        matches!(self.status, HostStatus::RollingBack | HostStatus::Stuck)
-            || self.rollback_can_start()
+        matches!(self.status, HostStatus::Stuck) || self.is_undoing() || self.rollback_can_start()
     }
 
     /// Whether anything was sent for it.

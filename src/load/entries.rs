@@ -39,15 +39,13 @@ pub(super) fn check(resolved: &ResolvedPlan, model: &Model, found: &mut Diagnost
         let hosts = resolved.places(&probe.target, None);
         report(&probe.command, hosts, &probe.name, span_of(&probe.command.work, probe.span));
     }
-    for step in &plan.steps {
-        step.visit(&mut |step| {
-            if let Action::Effect(effect) = &step.action {
-                let hosts = resolved.places(&effect.target, Some(step));
-                let span = span_of(&effect.command.work, step.span);
-                report(&effect.command, hosts, &step.path.to_string(), span);
-            }
-        });
-    }
+    plan.visit(&mut |step| {
+        if let Action::Effect(effect) = &step.action {
+            let hosts = resolved.places(&effect.target, Some(step));
+            let span = span_of(&effect.command.work, step.span);
+            report(&effect.command, hosts, &step.path.to_string(), span);
+        }
+    });
 }
 
 fn act_of<'a>(work: &'a Work, path: &'a str) -> Act<'a> {

@@ -15,6 +15,7 @@ mod logic;
 mod retries;
 mod rollback;
 mod secrets;
+mod stages;
 pub mod texts;
 mod times;
 mod types;
@@ -26,6 +27,7 @@ use crate::diagnostic::Diagnostics;
 use crate::document::Node;
 use crate::plan::{Plan, Role, Step, UploadSource};
 use crate::source::Span;
+use crate::task::Stage;
 use crate::template::Template;
 
 /// The helps for an effect of which nothing shows whether it has worked.
@@ -53,6 +55,7 @@ pub(super) fn check(node: &Node, plan: &Plan, used: &HashSet<String>, found: &mu
     constant::check(plan, found);
     handlers::check(plan, found);
     lists::check(plan, found);
+    stages::check(plan, found);
     secrets::check(plan, found);
     // A name may be used by a text that is read later, or by steps that could not be read.
     if texts::files(plan).is_empty() && !plan.steps.is_empty() {
@@ -66,17 +69,21 @@ pub(super) struct Placed<'a> {
     pub(super) step: &'a Step,
     /// Whether it belongs to a rollback.
     handler: bool,
+    /// The stage it is in.
+    stage: Option<Stage>,
 }
 
 /// Returns all steps that could be read, handlers and rescues included, with their nodes.
 pub(super) fn placed<'a>(node: &'a Node, plan: &'a Plan) -> Vec<Placed<'a>> {
     let mut nodes = HashMap::new();
-    node.get("steps").into_iter().for_each(|steps| mappings(steps, &mut nodes));
+    let lists = ["setup", "steps", "finish"].into_iter().filter_map(|key| node.get(key));
+    lists.for_each(|steps| mappings(steps, &mut nodes));
     let mut all = Vec::new();
     plan.visit_sound(&mut |step| {
         let around = plan.around(&step.path);
         let handler = around.iter().any(|(_, role)| *role == Role::Handler);
-        all.extend(nodes.get(&step.span).map(|node| Placed { node, step, handler }));
+        let stage = plan.stage_of(&step.path);
+        all.extend(nodes.get(&step.span).map(|node| Placed { node, step, handler, stage }));
     });
     all
 }

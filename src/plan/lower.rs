@@ -151,8 +151,10 @@ impl Lowering<'_> {
         let inputs = self.units(node.get("inputs"), NameKind::Input, Self::input);
         let probes = self.units(node.get("probes"), NameKind::Probe, Self::probe);
         let named = self.units(node.get("let"), NameKind::NamedExpression, Self::named_expression);
-        let steps = self.steps(node.get("steps"));
-        let routes = Routes::of(&steps);
+        let setup = self.steps(node.get("setup"), "setup-");
+        let steps = self.steps(node.get("steps"), "");
+        let finish = self.steps(node.get("finish"), "finish-");
+        let routes = Routes::of(&setup, &steps, &finish);
         Plan {
             name: text("name").unwrap_or_default(),
             summary: text("summary"),
@@ -171,7 +173,11 @@ impl Lowering<'_> {
             probes,
             named,
             preflight: self.checks(node.get("preflight")),
+            preflight_start: self.checks(node.get("preflight_start")),
+            preflight_turn: self.checks(node.get("preflight_turn")),
+            setup,
             steps,
+            finish,
             invariants: self.invariants(node.get("invariants")),
             routes,
         }
@@ -396,7 +402,7 @@ fn is_sound(node: &Node) -> bool {
     let is_sound = |entry: &Entry| match entry.key.as_str() {
         key if PLAIN.contains(&key) => entry.value.is_poisoned() || !entry.value.has_poison(),
         // Their parts are steps of their own.
-        "block" | "rescue" | "rollback" => !entry.value.is_poisoned(),
+        "block" | "rescue" | "rollback" | "teardown" => !entry.value.is_poisoned(),
         _ => !entry.value.has_poison(),
     };
     !node.is_poisoned() && node.entries().iter().all(is_sound)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::plan::{Action, Plan, Rollback, Step};
-use crate::task::StepPath;
+use crate::task::{Stage, StepPath};
 
 /// How each step of a plan is reached from the top, by its path: its role in each step around it.
 #[derive(Clone, Debug, Default)]
@@ -12,21 +12,25 @@ pub struct Routes(HashMap<StepPath, Vec<Role>>);
 /// What a step is in the step around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A part of the block, or a step of the plan, at this position.
+    /// A part of the block, or a step for each host, at this position.
     Part(usize),
+    /// A step of a stage, at this position.
+    Stage(Stage, usize),
     /// A part of its rescue, at this position.
     Rescue(usize),
     Handler,
 }
 
 impl Routes {
-    pub(super) fn of(steps: &[Step]) -> Self {
+    pub(super) fn of(setup: &[Step], steps: &[Step], finish: &[Step]) -> Self {
         let mut routes = Self::default();
+        routes.list(setup, |position| Role::Stage(Stage::Setup, position), &[]);
         routes.list(steps, Role::Part, &[]);
+        routes.list(finish, |position| Role::Stage(Stage::Finish, position), &[]);
         routes
     }
 
-    fn list(&mut self, steps: &[Step], role: fn(usize) -> Role, before: &[Role]) {
+    fn list(&mut self, steps: &[Step], role: impl Fn(usize) -> Role, before: &[Role]) {
         for (position, step) in steps.iter().enumerate() {
             self.step(step, [before, &[role(position)]].concat());
         }
@@ -67,11 +71,20 @@ impl Plan {
     fn step_in<'p>(&'p self, outer: Option<&'p Step>, role: Role) -> Option<&'p Step> {
         match (role, outer.map(|outer| (&outer.action, &outer.rollback))) {
             (Role::Part(position), None) => self.steps.get(position),
+            (Role::Stage(stage, position), None) => self.steps_of(Some(stage)).get(position),
             (Role::Part(position), Some((Action::Block { steps, .. }, _))) => steps.get(position),
             (Role::Rescue(position), Some((Action::Block { rescue, .. }, _))) => {
                 rescue.get(position)
             }
             (Role::Handler, Some((_, Rollback::Handler(handler)))) => Some(handler),
+            _ => None,
+        }
+    }
+
+    /// Returns the stage that a step is in; `None` if it is a step for each host.
+    pub fn stage_of(&self, path: &StepPath) -> Option<Stage> {
+        match self.routes.0.get(&path.in_plan())?.first() {
+            Some(Role::Stage(stage, _)) => Some(*stage),
             _ => None,
         }
     }

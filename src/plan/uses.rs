@@ -124,8 +124,9 @@ impl Plan {
             uses.expression(Purpose::Check, &order.condition);
         }
         let invariants = &self.invariants;
-        let all = [&self.preflight, &invariants.always, &invariants.at_rest, &invariants.at_end];
-        for checks in all {
+        let preflight = [&self.preflight, &self.preflight_start, &self.preflight_turn];
+        let all = [&invariants.always, &invariants.at_rest, &invariants.at_end];
+        for checks in preflight.into_iter().chain(all) {
             uses.checks(checks);
         }
         uses.all

@@ -10,14 +10,16 @@ use serde_json::Value;
 
 use crate::event::{
     Answer, Event, HostEvent, HostStatus, Outcome, Outline, PreflightVerdict, Reason, Record,
-    RunEvent, RunPlanned, RunStatus, TaskEvent, TaskId, TaskStatus, Truth,
+    RunEvent, RunPlanned, TaskEvent, TaskId, TaskStatus, Truth,
 };
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, delegated, one_line, sentence};
 use crate::report::tally::{steps_ended, title_of, was_already_done};
 use crate::report::text::{count, duration, list, printable};
+use crate::report::tones::{host_tone, run_tone, task_tone};
 use crate::report::{Tone, detail};
+use crate::task::Stage;
 
 /// Hosts that are named before the rest is counted.
 const MOST_HOSTS: usize = 8;
@@ -102,9 +104,9 @@ fn of_run(state: &RunState, event: &RunEvent) -> Line {
     match event {
         RunEvent::Planned(planned) => run_planned(planned),
         RunEvent::Started => {
-            let hosts = count(state.hosts.len(), "host");
+            let hosts = count(state.real_hosts().count(), "host");
             let is_checked = |host: &HostState| host.preflight == Some(PreflightVerdict::Passed);
-            let text = if state.hosts.values().all(is_checked) {
+            let text = if state.real_hosts().all(|(_, host)| is_checked(host)) {
                 format!("preflight passed on {hosts}; starting changes")
             } else {
                 format!("reached {hosts}; starting changes")
@@ -122,6 +124,10 @@ fn of_run(state: &RunState, event: &RunEvent) -> Line {
             let of = of.unwrap_or_default();
             let by = who_and_why(by, reason.as_deref());
             Line::new("rollback", Tone::Warn, format!("{of}requested by {by}"))
+        }
+        RunEvent::AbortRequested { by, reason } => {
+            let by = who_and_why(by, reason.as_deref());
+            Line::new("abort", Tone::Warn, format!("requested by {by}; nothing is rolled back"))
         }
         RunEvent::StopRequested { by } => Line::new(
             "stopping",
@@ -153,8 +159,15 @@ fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line>
     Some(match event {
         HostEvent::PreflightEnded { verdict } => preflight(host, verdict),
         HostEvent::Started => {
-            let place = state.hosts.values().filter(|host| host.begun_at > 0).count();
-            Line::new("started", Tone::Strong, format!("host {place} of {}", state.hosts.len()))
+            let text = match state.hosts.get(host).and_then(|host| host.stage) {
+                Some(Stage::Setup) => "before the first host".to_owned(),
+                Some(Stage::Finish) => "every host has succeeded".to_owned(),
+                None => {
+                    let place = state.real_hosts().filter(|(_, host)| host.begun_at > 0).count();
+                    format!("host {place} of {}", state.real_hosts().count())
+                }
+            };
+            Line::new("started", Tone::Strong, text)
         }
         HostEvent::Locked { lost: None, .. } | HostEvent::KeySeen { .. } => return None,
         HostEvent::Locked { lost: Some(lost), .. } => {
@@ -178,6 +191,10 @@ fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line>
         }
         HostEvent::RollbackStarted { why } => {
             Line::new("rolling back", Tone::Warn, rolled_back_by(state, host, why))
+        }
+        HostEvent::TeardownStarted { run } => {
+            let text = format!("before the run ends: {}", run.word());
+            Line::new("tearing down", Tone::Strong, text)
         }
     })
 }
@@ -211,8 +228,9 @@ fn of_task(state: &RunState, task: &TaskId, event: &TaskEvent) -> Option<Line> {
         }
         TaskEvent::AttemptEnded { outcome, .. } => attempt_ended(state, task, outcome)?,
         TaskEvent::Ended { status, why, .. } => task_ended(state, task, *status, why.as_ref()),
-        TaskEvent::PointOfNoReturn { why } => {
-            Line::new("point of no return", Tone::Warn, sentence(why))
+        TaskEvent::PointOfNoReturn { why, all_hosts } => {
+            let of = if *all_hosts { "of all hosts: " } else { "" };
+            Line::new("point of no return", Tone::Warn, format!("{of}{}", sentence(why)))
         }
         TaskEvent::QuestionAsked { question } => {
             Line::new("waiting for operator", Tone::Warn, sentence(&question.text))
@@ -297,6 +315,10 @@ fn host_ended(
     why: Option<&Reason>,
 ) -> Line {
     let mut text = vec![match status {
+        HostStatus::Stuck if host.teardown.is_some() => {
+            "teardown failed; the operator must fix the cause".to_owned()
+        }
+        _ if host.teardown.is_some() => "torn down".to_owned(),
         HostStatus::Succeeded => steps(state, host),
         HostStatus::Failed => host.no_return.as_ref().map_or_else(
             || "not rolled back".to_owned(),
@@ -306,7 +328,7 @@ fn host_ended(
         _ => String::new(),
     }];
     text.extend(why.map(|why| sentence(&why.text)));
-    if host.begun.is_some() {
+    if host.begun.is_some() && host.teardown.is_none() {
         text.push(format!("after {}", duration(between(host.begun, host.ended))));
     }
     text.retain(|part| !part.is_empty());
@@ -454,36 +476,4 @@ fn circumstances(id: &TaskId, task: &TaskState, status: TaskStatus) -> String {
         out.extend((!on.is_empty()).then(|| on.trim_start().to_owned()));
     }
     out.join(", ")
-}
-
-pub(crate) fn task_tone(status: TaskStatus) -> Tone {
-    match status {
-        TaskStatus::Changed => Tone::Good,
-        TaskStatus::Unchanged | TaskStatus::Skipped => Tone::Quiet,
-        TaskStatus::Unknown => Tone::Warn,
-        TaskStatus::Failed | TaskStatus::TimedOut => Tone::Bad,
-    }
-}
-
-pub(crate) fn host_tone(status: HostStatus) -> Tone {
-    match status {
-        HostStatus::NotStarted => Tone::Quiet,
-        HostStatus::Active => Tone::Plain,
-        HostStatus::Succeeded => Tone::Good,
-        HostStatus::RollingBack | HostStatus::RolledBack => Tone::Warn,
-        HostStatus::Refused
-        | HostStatus::Failed
-        | HostStatus::Unreachable
-        | HostStatus::Quarantined
-        | HostStatus::Stuck => Tone::Bad,
-    }
-}
-
-pub(crate) fn run_tone(status: RunStatus) -> Tone {
-    match status {
-        RunStatus::Planned | RunStatus::Running => Tone::Plain,
-        RunStatus::Succeeded => Tone::Good,
-        RunStatus::Paused | RunStatus::RolledBack | RunStatus::Aborted => Tone::Warn,
-        RunStatus::Refused | RunStatus::Failed | RunStatus::Stuck => Tone::Bad,
-    }
 }

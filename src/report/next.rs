@@ -7,6 +7,7 @@ use crate::history::{HostState, RunState};
 use crate::inventory::HostName;
 use crate::quote;
 use crate::report::detail::sentence;
+use crate::task::Stage;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Next {
@@ -25,7 +26,10 @@ impl Next {
 pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
     let verb = |verb: &str| format!("{program} {verb} {}", word(&run.0));
     let again = apply(state, program);
-    let has_something = |host: &HostState| host.can_be_rolled_back() && host.was_touched();
+    let has_something = |host: &HostState| {
+        let is_due = host.stage != Some(Stage::Setup) || state.keeps_nothing();
+        is_due && host.can_be_rolled_back() && host.was_touched()
+    };
     let can_roll_back = state.hosts.values().any(has_something);
     match state.status {
         RunStatus::Succeeded => Vec::new(),
@@ -43,6 +47,14 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
             }
             out
         }
+        RunStatus::Stuck if state.is_only_teardown_stuck() => vec![
+            Next::new("To see everything that was done, run:", verb("show")),
+            Next::new("After fixing the cause, run the teardown again with:", verb("resume")),
+            Next::new(
+                "Or undo it by hand, and end the run without it:",
+                format!("{} --acknowledge --without-teardown", verb("abort")),
+            ),
+        ],
         RunStatus::Stuck => vec![
             Next::new("To see everything that was done, run:", verb("show")),
             Next::new(
@@ -55,7 +67,9 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
         RunStatus::Failed | RunStatus::Aborted => {
             let mut out = Vec::new();
             let is_past = |host: &HostState| {
-                host.no_return.is_some() && host.shown_status() != HostStatus::Succeeded
+                host.no_return.is_some()
+                    && host.begun_at > 0
+                    && host.shown_status() != HostStatus::Succeeded
             };
             if state.hosts.values().any(is_past) {
                 let why = "A host past its point of no return is not rolled back; finish it by hand. \
@@ -100,10 +114,11 @@ fn apply(state: &RunState, program: &str) -> String {
         }
     }
     let is_left = |host: &&HostName| state.hosts[*host].shown_status() != HostStatus::Succeeded;
-    let left: Vec<&str> = state.hosts.keys().filter(is_left).map(HostName::as_str).collect();
+    let hosts = || state.real_hosts().map(|(name, _)| name);
+    let left: Vec<&str> = hosts().filter(is_left).map(HostName::as_str).collect();
     let limit = match left.len() {
         0 => None,
-        some if some < state.hosts.len() => Some(left.join(",")),
+        some if some < hosts().count() => Some(left.join(",")),
         _ => state.planned.limit.clone(),
     };
     words.extend(limit.into_iter().flat_map(|limit| ["--limit".to_owned(), limit]));

@@ -181,10 +181,12 @@ impl Screen {
         let now = frame.now.unwrap_or(self.now).max(self.now);
         let active: Vec<(&HostName, &HostState)> = self
             .state
-            .hosts
-            .iter()
+            .in_order()
             .filter(|(_, host)| {
-                matches!(host.shown_status(), HostStatus::Active | HostStatus::RollingBack)
+                matches!(
+                    host.shown_status(),
+                    HostStatus::Active | HostStatus::RollingBack | HostStatus::TearingDown
+                )
             })
             .collect();
         let rows = frame.height.saturating_sub(4).max(1);
@@ -203,14 +205,13 @@ impl Screen {
     }
 
     fn header(&self, now: Timestamp, columns: usize) -> String {
-        let total = self.state.hosts.len();
-        let done = |host: &&HostState| host.ended.is_some();
-        let done = self.state.hosts.values().filter(done).count();
+        let total = self.state.real_hosts().count();
+        let done = self.state.real_hosts().filter(|(_, host)| host.ended.is_some()).count();
         let progress = if self.state.started {
             format!("{done} of {total} hosts done")
         } else {
-            let checked = |host: &&HostState| host.preflight.is_some();
-            let checked = self.state.hosts.values().filter(checked).count();
+            let checked = self.state.real_hosts().filter(|(_, host)| host.preflight.is_some());
+            let checked = checked.count();
             format!("preflight: {checked} of {total} hosts")
         };
         let plan = printable(&self.state.planned.plan);
@@ -236,7 +237,11 @@ impl Screen {
     ) -> Vec<String> {
         let spinner = SPINNER[tick % SPINNER.len()];
         let label = pad(&clip(&printable(name.as_str()), self.host_width), self.host_width);
-        let back = if host.shown_status() == HostStatus::RollingBack { "undoing " } else { "" };
+        let back = match host.shown_status() {
+            HostStatus::RollingBack => "undoing ",
+            HostStatus::TearingDown => "tearing down ",
+            _ => "",
+        };
         let Some(step) = host.open.last() else {
             let line = clip(&format!("{label}  {back}"), columns - 4);
             return vec![format!("  {} {line}", self.style.paint(Tone::Good, spinner))];

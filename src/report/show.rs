@@ -12,14 +12,15 @@ use serde_json::{Value, json};
 use crate::event::{
     Event, Outcome, Record, RunEvent, RunId, RunPlanned, TaskEvent, TaskId, TaskStatus,
 };
-use crate::history::{RunState, between};
+use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
-use crate::report::line::{Line, batches, for_each, host_tone, line_of, run_tone, task_tone};
+use crate::report::line::{Line, batches, for_each, line_of};
 use crate::report::open::{StoredRun, commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
-use crate::report::tally::title_of;
+use crate::report::tally::{still_set, title_of};
 use crate::report::text::{clip, duration, lines, list, pad, pretty_json, printable};
+use crate::report::tones::{host_tone, run_tone, task_tone};
 use crate::report::{Page, Style, Tone, detail};
 
 /// Lines of each output, and of a script, that are shown.
@@ -45,7 +46,7 @@ pub fn text(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     page.damage(kept.damage);
     let groups = groups(&state, kept.records, style);
     page.group("run", groups.get(&None));
-    for (name, host) in &state.hosts {
+    for (name, host) in state.in_order() {
         let status = style.paint(host_tone(host.shown_status()), host.shown_status().word());
         let heading = format!("{}: {status}", printable(name.as_str()));
         page.group(&heading, groups.get(&Some(name)));
@@ -57,8 +58,8 @@ pub fn text(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
 /// Returns a run as a JSON object: id, plan, state, hosts with their status, and all records.
 pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     let state = RunState::for_report(kept.records);
-    let hosts = state.hosts.iter();
-    let hosts = hosts.map(|(name, host)| json!({"name": name, "status": host.shown_status()}));
+    let of = |(name, host): (&HostName, &HostState)| json!({"name": name, "status": host.shown_status()});
+    let stages = state.in_order().filter(|(_, host)| host.stage.is_some());
     pretty_json(&json!({
         "id": invocation.run,
         "plan": state.planned.plan,
@@ -66,7 +67,9 @@ pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
         "alive": kept.is_alive,
         "waits_for": waits_for(&state),
         "next": commands(&state, kept, invocation),
-        "hosts": hosts.collect::<Vec<_>>(),
+        "hosts": state.real_hosts().map(of).collect::<Vec<_>>(),
+        "stages": stages.map(of).collect::<Vec<_>>(),
+        "still_set": state.still_set().iter().map(TaskId::to_string).collect::<Vec<_>>(),
         "damage": kept.damage,
         "records": kept.records,
     }))
@@ -89,6 +92,11 @@ impl Page<'_> {
         self.fact("state", &format!("{word}{separator}{why}"));
         for wait in waits_for(state) {
             self.fact("waiting for", &wait);
+        }
+        if !kept.is_alive
+            && let Some(set) = still_set(state)
+        {
+            self.fact("still set", &set);
         }
         let planned = records.iter().find_map(|record| match &record.event {
             Event::Run(RunEvent::Planned(planned)) => Some((record, planned)),

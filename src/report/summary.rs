@@ -13,10 +13,13 @@ use crate::event::{
 use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, sentence};
-use crate::report::line::{host_tone, run_tone, steps};
+use crate::report::line::steps;
 use crate::report::next::{answers, next};
-use crate::report::tally::{by_status, item_of, steps_ended, title_of, was_already_done};
+use crate::report::tally::{
+    by_status, item_of, steps_ended, still_set, title_of, was_already_done,
+};
 use crate::report::text::{count, duration, pad, printable, width, wrap};
+use crate::report::tones::{host_tone, run_tone};
 use crate::report::{Page, Style, Tone, detail};
 
 /// Hosts of one status that are listed without details; more are counted.
@@ -76,7 +79,7 @@ impl Page<'_> {
         let word = self.style.paint(run_tone(state.status), state.status.word());
         let mut parts = Vec::new();
         if state.status == RunStatus::Succeeded {
-            parts.push(count(state.hosts.len(), "host"));
+            parts.push(count(state.real_hosts().count(), "host"));
             let ended = |status| -> usize {
                 let hosts = state.hosts.values();
                 hosts.map(|host| steps_ended(state, host, status)).sum()
@@ -92,7 +95,7 @@ impl Page<'_> {
                 parts.push(format!("{} failed but the plan continued", count(failed, "step")));
             }
         } else {
-            let total = state.hosts.len();
+            let total = state.real_hosts().count();
             for (at, (status, number)) in by_status(state).into_iter().enumerate() {
                 let status = status.word();
                 parts.push(match at {
@@ -106,7 +109,8 @@ impl Page<'_> {
         parts.push(format!("took {}{virtual_time}", duration(state.took)));
         self.line(&format!("{word}: {}", parts.join(", ")));
         let said = state.why.as_deref().map(sentence).unwrap_or_default();
-        for text in [said.as_str(), meaning(state)] {
+        let set = still_set(state).map(|set| format!("Still set: {set}.")).unwrap_or_default();
+        for text in [said.as_str(), meaning(state), &set] {
             if !text.is_empty() {
                 for line in wrap(text, self.style.width.max(20)) {
                     self.line(&line);
@@ -120,10 +124,10 @@ impl Page<'_> {
         let names = state.hosts.keys().map(|host| width(host.as_str()));
         let column = names.max().unwrap_or_default().min(HOST_WIDTH);
         let mut alike: IndexMap<&str, usize> = IndexMap::new();
-        for (name, host) in &state.hosts {
+        for (name, host) in state.in_order() {
             let status = host.shown_status();
             let is_alike = matches!(status, HostStatus::NotStarted | HostStatus::Succeeded);
-            if is_alike && !is_refused(state, host) {
+            if host.stage.is_none() && is_alike && !is_refused(state, host) {
                 let number = alike.entry(status.word()).or_default();
                 *number += 1;
                 if *number > MOST_ALIKE {
@@ -146,7 +150,7 @@ impl Page<'_> {
         let lead = format!("  {name}  {status}  ");
         let indent = column + STATUS_WIDTH + 6;
         let room = self.style.width.saturating_sub(indent).max(24);
-        let mut texts = host_texts(state, host).into_iter();
+        let mut texts = host_texts(state, id, host).into_iter();
         let first = texts.next().unwrap_or_default();
         let mut lines = wrap(&first, room);
         lines.extend(texts.flat_map(|text| wrap(&text, room)));
@@ -213,6 +217,9 @@ fn meaning(state: &RunState) -> &'static str {
             "Every step that has a rollback was undone on each rolled-back host."
         }
         RunStatus::Failed => "Not every change was undone; see each host below.",
+        RunStatus::Stuck if state.is_only_teardown_stuck() => {
+            "Teardown failed: the teardowns of earlier steps did not run."
+        }
         RunStatus::Stuck => "Rollback failed: the remaining handlers of a stuck host did not run.",
         RunStatus::Aborted => "The run was ended without rollback; see each host below.",
         RunStatus::Paused => "Waiting for an operator.",
@@ -229,11 +236,11 @@ fn is_already_done(state: &RunState) -> bool {
 }
 
 /// Returns the state of a host, the most important first.
-fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
+fn host_texts(state: &RunState, name: &HostName, host: &HostState) -> Vec<String> {
     let mut out = Vec::new();
     let took = duration(between(host.begun, host.ended));
     if let Some((step, why)) = &host.no_return {
-        let (step, why) = (printable(&step.to_string()), sentence(why));
+        let (step, why) = (printable(&step.seen_from(name)), sentence(why));
         if is_refused(state, host) {
             out.push(format!(
                 "cannot be rolled back: past the point of no return of step {step}: {why}"
@@ -243,7 +250,10 @@ fn host_texts(state: &RunState, host: &HostState) -> Vec<String> {
         }
     }
     match host.shown_status() {
-        HostStatus::Succeeded => out.push(format!("{}, took {took}", steps(state, host))),
+        HostStatus::Succeeded => {
+            let torn_down = if host.teardown.is_some() { ", torn down" } else { "" };
+            out.push(format!("{}, took {took}{torn_down}", steps(state, host)));
+        }
         HostStatus::Active => {
             out.extend(host.open.iter().map(|step| step_text(state, host, "at", step)));
             if host.open.is_empty() {

@@ -3,19 +3,23 @@
 use crate::event::{HostStatus, StepPath, TaskId, TaskStatus};
 use crate::history::{HostState, RunState, TaskState};
 use crate::report::detail::{one_line, sentence};
-use crate::report::text::{clip, printable};
+use crate::report::text::{clip, list, printable};
 
 /// Columns of an item next to the title of a step.
 const ITEM_WIDTH: usize = 40;
 
+/// Steps of the setup that are named before the rest is counted.
+const MOST_SET: usize = 8;
+
 /// The states of a host, the most urgent first.
-const BY_SEVERITY: [HostStatus; 10] = [
+const BY_SEVERITY: [HostStatus; 11] = [
     HostStatus::Stuck,
     HostStatus::Quarantined,
     HostStatus::Unreachable,
     HostStatus::Failed,
     HostStatus::Refused,
     HostStatus::RollingBack,
+    HostStatus::TearingDown,
     HostStatus::Active,
     HostStatus::RolledBack,
     HostStatus::Succeeded,
@@ -25,8 +29,8 @@ const BY_SEVERITY: [HostStatus; 10] = [
 /// Counts the hosts of each status that occurs, the worst first.
 pub(super) fn by_status(state: &RunState) -> Vec<(HostStatus, usize)> {
     let count = |status: HostStatus| {
-        let hosts = state.hosts.values();
-        (status, hosts.filter(|host| host.shown_status() == status).count())
+        let hosts = state.real_hosts();
+        (status, hosts.filter(|(_, host)| host.shown_status() == status).count())
     };
     let counts = BY_SEVERITY.into_iter().map(count);
     counts.filter(|(_, number)| *number > 0).collect()
@@ -47,6 +51,15 @@ pub(super) fn steps_ended(state: &RunState, host: &HostState, status: TaskStatus
 /// Whether a step of a rollback sent nothing because its condition was already true.
 pub(super) fn was_already_done(state: &RunState, host: &HostState, step: &StepPath) -> bool {
     host.task(step).is_some_and(|task| state.planned.was_already_so(step, task))
+}
+
+/// Returns what the setup has left, in words; `None` if nothing.
+pub(super) fn still_set(state: &RunState) -> Option<String> {
+    let set = state.still_set();
+    let words = set
+        .iter()
+        .map(|task| format!("{} ({})", printable(&task.to_string()), title_of(state, task)));
+    (!set.is_empty()).then(|| list(words, MOST_SET))
 }
 
 /// Returns the title of a task, with its item, printable. A title that is only a template is

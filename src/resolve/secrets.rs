@@ -37,7 +37,9 @@ pub struct Secrets {
 impl Secrets {
     /// Returns the additional names that `stdin` and uploads of a host can use.
     pub fn names(&self, host: &HostName) -> Names {
-        let secrets = self.of_hosts.get(host).into_iter().flatten();
+        // Those that `setup` and `finish` use are the same on all hosts.
+        let any = || self.of_hosts.values().next();
+        let secrets = self.of_hosts.get(host).or_else(any).into_iter().flatten();
         let exposed = secrets.map(|(name, secret)| {
             let value = if secret.is_list() {
                 secret.expose().map(Value::from).collect::<Vec<_>>().into()

@@ -19,7 +19,8 @@ use crate::template::expression::{Expr, ExprKind};
 
 pub(super) fn check(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     let mut needed = Needed { resolved, seen: HashSet::new(), places: IndexMap::new() };
-    for check in &resolved.plan.preflight {
+    let plan = &resolved.plan;
+    for check in plan.preflight.iter().chain(&plan.preflight_start).chain(&plan.preflight_turn) {
         needed.text(Text::Expression(&check.condition), None, None);
     }
     needed.steps(&resolved.plan.steps);

@@ -12,6 +12,8 @@
 //! - After a request to stop nothing new starts, except on hosts inside an `uninterruptible` block:
 //!   these finish the block. After a resume such hosts go first.
 //! - A question delays its own host only, and hosts that have not started.
+//! - `setup` and `finish` are walked through like hosts, the one before the first host, the other
+//!   after the last one. Before the run ends the setup is undone (`setup`).
 //! - If the operator requested a rollback, hosts are rolled back in batches, the last one started
 //!   first. No batch starts before the one before it is rolled back, and none after a stuck host.
 
@@ -21,6 +23,7 @@ mod critical;
 mod failure;
 pub mod next_move;
 mod rounds;
+mod setup;
 pub mod verdict;
 mod walk;
 
@@ -30,10 +33,13 @@ use crate::event::{
 use crate::history::{HostState, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::batch::{next_back, next_forward, start_rollback};
+use crate::run::decide::batch::{next_back, next_forward};
 use crate::run::decide::failure::question_behind;
+use crate::run::decide::setup::{start_rollback, undo_setup};
 use crate::run::decide::verdict::verdict;
-use crate::run::decide::walk::{Walk, begun_last_first, closing, reason_of, walk, walk_step};
+use crate::run::decide::walk::{
+    Walk, begun_last_first, closing, handler_of, reason_of, walk, walk_step,
+};
 use crate::run::step_ref::StepRef;
 use crate::task::TaskId;
 use crate::transport::TransportError;
@@ -44,6 +50,7 @@ pub use critical::inside_uninterruptible;
 pub use failure::asks_on_failure;
 pub use next_move::{Facts, Move, Observed, Policy, next_move};
 pub use rounds::{failed_part, restarted_tasks};
+pub use setup::to_undo;
 pub(super) use walk::may_have_run;
 
 /// How many hosts run their preflight at the same time before the first change.
@@ -74,7 +81,7 @@ pub fn decide<'p>(
         RunStatus::Planned | RunStatus::Running => {}
         _ => return Vec::new(),
     }
-    if !state.started {
+    if !state.started && state.abort.is_none() {
         return before_start(state, agenda);
     }
     let mut decisions = Vec::new();
@@ -82,6 +89,10 @@ pub fn decide<'p>(
     let stops = agenda.stops(state);
     for position in due {
         let Some((name, host)) = state.hosts.get_index(position) else { continue };
+        // A run that is to end as it is only tears down what its setup has left.
+        if state.abort.is_some() && host.status != HostStatus::TearingDown {
+            continue;
+        }
         let Some(next) = next(plan, state, name, host) else { continue };
         if let Decision::Record(_) = next {
             decisions.push(next);
@@ -123,7 +134,7 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
         let why = host.and_then(|(name, host)| Some(format!("{name} {}", host.blocked.as_ref()?)));
         return if agenda.is_asking { Vec::new() } else { pause(why.unwrap_or_default()) };
     }
-    let back = next_back(plan, state, agenda);
+    let back = if state.abort.is_none() { next_back(plan, state, agenda) } else { Vec::new() };
     if !back.is_empty() {
         return record(back);
     }
@@ -139,13 +150,16 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
     if !agenda.left.is_empty() {
         return pause("the other hosts are left as they are".into());
     }
-    let forward = next_forward(plan, state, agenda);
-    if !forward.is_empty() {
-        agenda.is_asking = matches!(forward[..], [Decision::Order(_)]);
-        return forward;
+    if state.abort.is_none() {
+        let forward = next_forward(plan, state, agenda);
+        if !forward.is_empty() {
+            agenda.is_asking = matches!(forward[..], [Decision::Order(_)]);
+            return forward;
+        }
     }
     let (status, why) = verdict(state);
-    record(vec![Event::Run(RunEvent::Ended { status, why })])
+    let undo = undo_setup(plan, state, status);
+    record(vec![undo.unwrap_or_else(|| Event::Run(RunEvent::Ended { status, why }))])
 }
 
 /// The preflight of all hosts; then the start, or the refusal of the run.
@@ -181,7 +195,12 @@ fn before_start<'p>(state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> 
     let mut said = Vec::new();
     for words in words {
         let hosts = state.hosts.iter().filter(|(_, host)| refused(host) == Some(words));
-        let names: Vec<&str> = hosts.map(|(name, _)| name.as_str()).collect();
+        let names: Vec<String> = hosts
+            .map(|(name, host)| match host.stage {
+                None => name.to_string(),
+                Some(_) => format!("the machines of {name}"),
+            })
+            .collect();
         if !names.is_empty() {
             said.push(format!("{words} {}", names.join(", ")));
         }
@@ -209,16 +228,18 @@ fn next<'p>(
     }
     match host.status {
         HostStatus::Active => {}
-        HostStatus::RollingBack => return Some(undo(plan, name, host)),
+        HostStatus::RollingBack | HostStatus::TearingDown => return Some(undo(plan, name, host)),
         _ => return None,
     }
-    let Some(verdict) = &host.last_preflight else {
-        return Some(Decision::Preflight(name.clone()));
-    };
-    if let Some(status) = verdict.refusal() {
-        return Some(ended(status, verdict.why(name)));
+    if host.stage.is_none() {
+        let Some(verdict) = &host.last_preflight else {
+            return Some(Decision::Preflight(name.clone()));
+        };
+        if let Some(status) = verdict.refusal() {
+            return Some(ended(status, verdict.why(name)));
+        }
     }
-    Some(match walk(&plan.plan.steps, host) {
+    Some(match walk(plan.plan.steps_of(host.stage), host) {
         Walk::Perform(step) => Decision::Perform(name.clone(), step),
         Walk::EndBlock(step, status, why) => {
             let failed = why.as_ref().filter(|_| !status.is_well());
@@ -245,7 +266,7 @@ fn next<'p>(
 fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decision<'p> {
     for (before, step) in begun_last_first(plan, host) {
         host.passed.left.set(Some(before + 1));
-        let Some(handler) = step.handler() else { continue };
+        let Some(handler) = handler_of(step, host) else { continue };
         if !may_have_run(step, host) {
             continue;
         }
@@ -266,7 +287,12 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decisi
             }
         }
     }
-    let ended = HostEvent::Ended { status: HostStatus::RolledBack, why: None };
+    let status = match host.teardown {
+        None => HostStatus::RolledBack,
+        Some((_, HostStatus::Succeeded)) => HostStatus::Succeeded,
+        Some(_) => HostStatus::Failed,
+    };
+    let ended = HostEvent::Ended { status, why: None };
     settle_first(plan, name, host, None).unwrap_or_else(|| Decision::Record(ended.of(name)))
 }
 

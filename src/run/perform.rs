@@ -23,7 +23,7 @@ use crate::event::{
 };
 use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
-use crate::plan::{Action, Check, Deferred, Step};
+use crate::plan::{Action, Check, Deferred, NoReturn, Step};
 use crate::run::guard::Guard;
 use crate::run::observe::{Observation, Observer};
 use crate::run::perform::limits::Limits;
@@ -334,12 +334,13 @@ impl Task<'_, '_, '_> {
             Conclusion::Asked(question) => self.note(TaskEvent::QuestionAsked { question }).await,
             Conclusion::Ended(TaskEnd { status, why, result }) => {
                 // Stored first: after a crash between the two the step must not be undone.
-                if let Some(why) = self.step.point_of_no_return.clone()
+                if let Some(point) = self.step.point_of_no_return.clone()
                     && !self.at.is_item()
                     && status.is_well()
                     && status != TaskStatus::Skipped
                 {
-                    self.note(TaskEvent::PointOfNoReturn { why }).await?;
+                    let NoReturn { why, all_hosts } = point;
+                    self.note(TaskEvent::PointOfNoReturn { why, all_hosts }).await?;
                 }
                 self.note(TaskEvent::Ended { status, why, result }).await
             }

@@ -17,7 +17,7 @@ use crate::plan::{Action, Plan, Rollback, Section, Step};
 use crate::resolve::secrets::Secrets;
 use crate::resolve::{ResolvedPlan, groups_value, sections};
 use crate::source::Sources;
-use crate::task::StepPath;
+use crate::task::{Stage, StepPath};
 
 /// The version of the events that this planrun writes.
 pub const FORMAT: u32 = 1;
@@ -61,6 +61,7 @@ pub fn planned(
         plan_digest: digest(plan_text.as_bytes()),
         inventory: resolved.inventory.clone(),
         hosts: resolved.hosts.clone(),
+        stages: resolved.plan.stages().collect(),
         locks: resolved.locks(),
         inputs: resolved.inputs.clone(),
         files: resolved
@@ -126,7 +127,9 @@ pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
 /// Returns what reports know of a plan.
 pub fn outline(plan: &Plan) -> Outline {
     let mut steps = Vec::new();
-    list(&plan.steps, None, false, &mut steps);
+    for stage in [Some(Stage::Setup), None, Some(Stage::Finish)] {
+        list(plan.steps_of(stage), None, false, &mut steps);
+    }
     Outline {
         plan: plan.name.clone(),
         summary: plan.summary.clone(),
@@ -149,6 +152,7 @@ fn list(all: &[Step], parent: Option<&StepPath>, handler: bool, steps: &mut Vec<
             title: step.title.clone(),
             action: step.action_word().to_owned(),
             handler,
+            teardown: step.is_teardown,
         });
         let own = Some(&step.path);
         if let Action::Block { steps: parts, rescue } = &step.action {

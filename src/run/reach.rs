@@ -15,6 +15,7 @@ use crate::plan::{Action, Effect, Rollback, Step, Target};
 use crate::resolve::ResolvedPlan;
 use crate::run::guard::Guard;
 use crate::run::{Live, render};
+use crate::task::Stage;
 use crate::template::Names;
 use crate::transport::{Transport, TransportError};
 
@@ -58,7 +59,8 @@ impl Live<'_, '_> {
     ) -> Result<(), TransportError> {
         let plan = self.run.plan;
         let is_first = !self.state.borrow().started;
-        for choice in choices(plan, host, names) {
+        let stage = self.state.borrow().hosts.get(host).and_then(|host| host.stage);
+        for choice in choices(plan, host, stage, names) {
             let is_own = matches!(choice.as_slice(), [(on, _)] if on == host);
             let is_known = choice.iter().any(|login| self.reached.borrow().contains(login));
             if !is_own && (!is_first || is_known) {
@@ -82,9 +84,14 @@ impl Live<'_, '_> {
 }
 
 /// What must be reached for a host: of each entry one login is enough.
-fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login>> {
+fn choices(
+    plan: &ResolvedPlan,
+    host: &HostName,
+    stage: Option<Stage>,
+    names: &Names,
+) -> Vec<Vec<Login>> {
     let mut effects = Vec::new();
-    for step in &plan.plan.steps {
+    for step in plan.plan.steps_of(stage) {
         certain(step, None, &mut effects);
     }
     let mut choices: Vec<Vec<Login>> = Vec::new();
@@ -107,7 +114,7 @@ fn choices(plan: &ResolvedPlan, host: &HostName, names: &Names) -> Vec<Vec<Login
             choices.push(choice);
         }
     }
-    if !choices.iter().flatten().any(|(on, _)| on == host) {
+    if stage.is_none() && !choices.iter().flatten().any(|(on, _)| on == host) {
         choices.insert(0, vec![(host.clone(), None)]);
     }
     choices

@@ -54,7 +54,7 @@ impl<'p> StepRef<'p> {
         for (at, role) in self.around(plan) {
             match role {
                 Role::Part(_) => blocks.push(at),
-                Role::Rescue(_) => {}
+                Role::Rescue(_) | Role::Stage(..) => {}
                 Role::Handler => blocks.clear(),
             }
         }

@@ -227,6 +227,13 @@ impl Expr {
         matches!(&self.kind, ExprKind::Var(word) if word == name)
     }
 
+    /// Whether it is `run.status`.
+    pub fn is_run_status(&self) -> bool {
+        self.named_part().is_some_and(|(of, name)| {
+            name == "status" && matches!(&of.kind, ExprKind::Var(word) if word == "run")
+        })
+    }
+
     /// Whether it is a name that means one field of its value: `host` for `host.name`.
     pub fn is_short(&self) -> bool {
         matches!(&self.kind, ExprKind::Attr(inner, _) if inner.range == self.range)

@@ -35,6 +35,7 @@ fn planned() -> Event {
         plan_digest: String::new(),
         inventory: Inventory::default(),
         hosts: vec![HostName::new("b1"), HostName::new("b2")],
+        stages: Vec::new(),
         locks: Vec::new(),
         inputs: IndexMap::new(),
         files: std::collections::BTreeMap::new(),

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{Chance, files, shown};
 
 /// How many plans are made.
-const PLANS: u64 = 10_000;
+const PLANS: u64 = 5_000;
 /// Deepest nesting of records: below it only what must be there is made.
 const DEPTH: usize = 4;
 
@@ -36,6 +36,7 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "group-not-host",
     "hidden-failure",
     "home-in-path",
+    "input-differs",
     "inside-for-each",
     "let-too-deep",
     "list-in-text",
@@ -50,6 +51,7 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "never-equal",
     "never-true",
     "newer-version",
+    "no-host-here",
     "no-hosts",
     "no-item",
     "no-result",

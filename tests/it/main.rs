@@ -5,6 +5,7 @@
 mod ansible;
 mod anything;
 mod approvals;
+mod around;
 mod bad_input;
 mod blocks;
 mod bombs;
@@ -75,6 +76,7 @@ mod secrets;
 mod services;
 mod snippets;
 mod ssh;
+mod stages;
 mod store;
 mod support;
 mod terminals;

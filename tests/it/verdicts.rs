@@ -49,7 +49,8 @@ fn succeeded() -> HostState {
 }
 
 fn past() -> HostState {
-    HostState { no_return: Some((StepPath::from("step"), "gone".to_owned())), ..succeeded() }
+    let task = planrun::task::TaskId { host: HostName::new("a"), step: "step".into() };
+    HostState { no_return: Some((task, "gone".to_owned())), ..succeeded() }
 }
 
 fn failed(status: HostStatus) -> HostState {

@@ -84,6 +84,7 @@ pub(crate) enum What {
     NoReturn,
     Key,
     HostEnd,
+    Teardown,
 }
 
 impl What {
@@ -95,6 +96,7 @@ impl What {
             Event::Host { event, .. } => match event {
                 HostEvent::KeySeen { .. } => self == Self::Key,
                 HostEvent::Ended { .. } => self == Self::HostEnd,
+                HostEvent::TeardownStarted { .. } => self == Self::Teardown,
                 _ => false,
             },
             Event::Task { event, .. } => match event {
@@ -238,6 +240,12 @@ pub(crate) enum Misreading {
     FailuresTolerated,
     /// Steps change nothing.
     ReadOnly,
+    /// The setup does nothing.
+    NoSetup,
+    /// What is to be torn down is only undone by a rollback.
+    NoTeardown,
+    /// A point of no return of all hosts is one of its own host.
+    NoReturnOfOne,
 }
 
 impl Misreading {
@@ -246,6 +254,14 @@ impl Misreading {
         match self {
             Self::OneMoreHost => plan.serial[0].sizes.iter_mut().for_each(|size| *size += 1),
             Self::OneMoreFailure => plan.max_failures += 1,
+            Self::NoSetup => plan.setup.clear(),
+            Self::NoTeardown => {
+                for step in &mut plan.setup {
+                    if let Rollback::Handler(handler) = &mut step.rollback {
+                        handler.is_teardown = false;
+                    }
+                }
+            }
             Self::NoFirstHandler => {
                 plan.steps[0].rollback = Rollback::None("a bug".into());
             }
@@ -276,6 +292,11 @@ impl Misreading {
             Self::Interruptible => step.uninterruptible = None,
             Self::NoRequires => step.requires.clear(),
             Self::NoPointOfNoReturn => step.point_of_no_return = None,
+            Self::NoReturnOfOne => {
+                if let Some(point) = &mut step.point_of_no_return {
+                    point.all_hosts = false;
+                }
+            }
             Self::FailuresTolerated => {
                 step.on_failure = Some(planrun::plan::OnFailure::Continue("a bug".into()));
             }

@@ -9,7 +9,7 @@ use crate::fault::Schedule;
 use crate::life::live;
 
 /// All bugs.
-const BUGS: [Bug; 58] = [
+const BUGS: [Bug; 62] = [
     Bug::Drops(What::Intent),
     Bug::Drops(What::Outcome),
     Bug::Drops(What::End),
@@ -18,6 +18,7 @@ const BUGS: [Bug; 58] = [
     Bug::Drops(What::NoReturn),
     Bug::Drops(What::Key),
     Bug::Drops(What::HostEnd),
+    Bug::Drops(What::Teardown),
     Bug::WritesLate(What::Intent),
     Bug::WritesLate(What::Outcome),
     Bug::WritesLate(What::End),
@@ -68,6 +69,9 @@ const BUGS: [Bug; 58] = [
     Bug::Misreads(Misreading::NoPointOfNoReturn),
     Bug::Misreads(Misreading::FailuresTolerated),
     Bug::Misreads(Misreading::ReadOnly),
+    Bug::Misreads(Misreading::NoSetup),
+    Bug::Misreads(Misreading::NoTeardown),
+    Bug::Misreads(Misreading::NoReturnOfOne),
 ];
 
 /// The most schedules it may take.

@@ -35,6 +35,7 @@ pub(crate) struct Case {
 }
 
 /// What the plan says of a step.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one step")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StepFacts {
     /// The blocks around it, the outermost first; for a part of a handler, those around its step too.
@@ -45,6 +46,9 @@ pub(crate) struct StepFacts {
     pub(crate) undoes: Option<StepPath>,
     pub(crate) is_uninterruptible: bool,
     pub(crate) is_no_return: bool,
+    /// Whether that is one of the whole run.
+    pub(crate) is_no_return_of_all: bool,
+    pub(crate) is_teardown: bool,
     pub(crate) effect: Option<EffectFacts>,
     /// How long it waits at least.
     pub(crate) waits: Duration,
@@ -81,7 +85,7 @@ impl Case {
         let words: BTreeSet<&str> = text.split(|char: char| !char.is_alphanumeric()).collect();
         let keys = KEYS.into_iter().filter(|key| words.contains(key)).collect();
         let mut steps = BTreeMap::new();
-        for step in &plan.plan.steps {
+        for step in plan.plan.all_steps() {
             facts(step, &[], None, &mut steps);
         }
         let machines = plan.inventory.hosts.len();
@@ -126,6 +130,8 @@ fn facts(
         undoes: undoes.cloned(),
         is_uninterruptible: step.uninterruptible.is_some(),
         is_no_return: step.point_of_no_return.is_some(),
+        is_no_return_of_all: step.point_of_no_return.as_ref().is_some_and(|it| it.all_hosts),
+        is_teardown: step.is_teardown,
         ..StepFacts::default()
     };
     let inside: Vec<StepPath> = around.iter().chain([&step.path]).cloned().collect();

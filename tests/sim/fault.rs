@@ -120,6 +120,8 @@ pub(crate) struct Schedule {
     pub(crate) rollback_at: Option<u32>,
     /// Whether the run is rolled back when it has succeeded.
     pub(crate) rollback_after: bool,
+    /// Before which process the operator wants the run to end as it is.
+    pub(crate) abort_at: Option<u32>,
     /// Another operator on the same hosts.
     pub(crate) rival: Option<Rival>,
 }
@@ -148,6 +150,7 @@ impl Schedule {
             choices: vec![0],
             rollback_at: None,
             rollback_after: false,
+            abort_at: None,
             rival: None,
         }
     }
@@ -193,6 +196,7 @@ impl Schedule {
                 unlocks: (0..4).map(|_| chance.one_in(2)).collect(),
                 lock_timeout: [0, 0, 3, 60][chance.below(4)],
             }),
+            abort_at: chance.one_in(8).then(|| 1 + u32::try_from(chance.below(3)).unwrap()),
         }
     }
 

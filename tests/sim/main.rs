@@ -31,6 +31,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod around;
 mod bug;
 mod bugs;
 mod cases;

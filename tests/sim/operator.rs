@@ -82,10 +82,18 @@ impl<'l, 'c> Operator<'l, 'c> {
             {
                 rollback(&state)
             }
+            RunStatus::Stuck if state.is_only_teardown_stuck() && self.processes.get() < 25 => {
+                Some(RunEvent::Resumed { by }.into())
+            }
             RunStatus::Stuck if self.rollbacks.get() < 3 => rollback(&state),
             status if status.has_ended() || status == RunStatus::Stuck => None,
             _ if Some(self.processes.get()) == self.life.schedule.rollback_at => {
                 rollback(&state).or(Some(RunEvent::Resumed { by: by.clone() }.into()))
+            }
+            _ if Some(self.processes.get()) == self.life.schedule.abort_at
+                && !state.still_set().is_empty() =>
+            {
+                Some(RunEvent::AbortRequested { by, reason: None }.into())
             }
             // A command that always fails: a person gives up at some time.
             _ if is_stuck && self.processes.get() > 25 => None,

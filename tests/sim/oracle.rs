@@ -12,6 +12,7 @@ use planrun::event::{
     TaskId, TaskStatus,
 };
 use planrun::inventory::HostName;
+use planrun::task::Stage;
 use planrun::transport::{AttemptId, Exit};
 
 use crate::cases::Case;
@@ -23,11 +24,11 @@ use crate::tenure::Tenure;
 
 /// An attempt that was intended.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one attempt")]
-struct Attempt {
+pub(crate) struct Attempt {
     task: TaskId,
     on: HostName,
     ordinal: usize,
-    starts: u32,
+    pub(crate) starts: u32,
     is_running: bool,
     took: bool,
     work: Option<Work>,
@@ -36,18 +37,18 @@ struct Attempt {
     /// It may be running by what is stored.
     is_open: bool,
     /// The operator said that it did nothing.
-    is_refuted: bool,
+    pub(crate) is_refuted: bool,
 }
 
 /// What is known of a task.
 #[derive(Default)]
-struct Task {
+pub(crate) struct Task {
     /// The position of its first start among all tasks of its host.
     order: Option<usize>,
-    is_open: bool,
+    pub(crate) is_open: bool,
     is_asked: bool,
-    status: Option<TaskStatus>,
-    attempts: Vec<AttemptId>,
+    pub(crate) status: Option<TaskStatus>,
+    pub(crate) attempts: Vec<AttemptId>,
     /// How many attempts the plan and the operator allow.
     allowed: usize,
     /// How long processes had lived when it was started last.
@@ -56,29 +57,37 @@ struct Task {
 }
 
 #[derive(Default)]
-struct Host {
-    status: HostStatus,
+pub(crate) struct Host {
+    pub(crate) status: HostStatus,
     is_blocked: bool,
-    begun: bool,
+    pub(crate) begun: bool,
+    pub(crate) stage: Option<Stage>,
+    /// How the run would end, once the teardowns of this stage have started.
+    pub(crate) teardown: Option<RunStatus>,
+    /// Its status before that.
+    pub(crate) before: HostStatus,
     /// It is past a point of no return.
     is_past: bool,
-    tasks: BTreeMap<StepPath, Task>,
+    pub(crate) tasks: BTreeMap<StepPath, Task>,
     count: usize,
 }
 
 /// What is known of one run.
-struct Book<'l> {
-    case: &'l Case,
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one run")]
+pub(crate) struct Book<'l> {
+    pub(crate) case: &'l Case,
     life: &'l Life<'l>,
     store: &'l Store,
     run: usize,
     at: Duration,
-    attempts: HashMap<AttemptId, Attempt>,
-    hosts: BTreeMap<HostName, Host>,
+    pub(crate) attempts: HashMap<AttemptId, Attempt>,
+    pub(crate) hosts: BTreeMap<HostName, Host>,
     values: HashMap<(usize, String), String>,
     has_begun: bool,
     /// Whether another run left something changed, or changed it meanwhile: then no rule about values applies.
     is_contested: bool,
+    /// Whether the operator wants it to end as it is.
+    pub(crate) is_aborted: bool,
     /// Epochs of processes that were asked to stop.
     stopping: BTreeSet<u64>,
     epoch: u64,
@@ -129,6 +138,12 @@ impl<'l> Book<'l> {
         };
         let is_quiet = life.schedule.rival.is_none() && !life.schedule.has(|kind| !may_crash(kind));
         let hosts = life.case.plan.hosts.iter().map(|host| (host.clone(), Host::default()));
+        let stages = life
+            .case
+            .plan
+            .plan
+            .stages()
+            .map(|stage| (stage.host(), Host { stage: Some(stage), ..Host::default() }));
         Self {
             case: life.case,
             life,
@@ -136,10 +151,11 @@ impl<'l> Book<'l> {
             run,
             at: Duration::ZERO,
             attempts: HashMap::new(),
-            hosts: hosts.collect(),
+            hosts: hosts.chain(stages).collect(),
             values: HashMap::new(),
             has_begun: false,
             is_contested: false,
+            is_aborted: false,
             stopping: BTreeSet::new(),
             epoch: 0,
             alive: 0,
@@ -198,7 +214,7 @@ impl<'l> Book<'l> {
         self.lived + now
     }
 
-    fn host(&mut self, name: &HostName) -> &mut Host {
+    pub(crate) fn host(&mut self, name: &HostName) -> &mut Host {
         self.hosts.get_mut(name).unwrap()
     }
 
@@ -227,11 +243,36 @@ impl<'l> Book<'l> {
 
     fn run_stored(&mut self, event: &RunEvent) -> Checked {
         match event {
-            RunEvent::Resumed { .. } | RunEvent::RollbackRequested { .. } => {
+            RunEvent::Resumed { .. }
+            | RunEvent::RollbackRequested { .. }
+            | RunEvent::AbortRequested { .. } => {
+                self.is_aborted |= matches!(event, RunEvent::AbortRequested { .. });
+                self.is_aborted &= !matches!(event, RunEvent::RollbackRequested { .. });
+                let is_aborted = self.is_aborted;
+                let is_left = |host: &Host| is_aborted && host.stage != Some(Stage::Setup);
+                let is_retried = |host: &Host| {
+                    host.status == HostStatus::Stuck
+                        && host.stage != Some(Stage::Setup)
+                        && !is_left(host)
+                };
+                let goes_on = matches!(event, RunEvent::Resumed { .. })
+                    && !self.hosts.values().any(is_retried);
                 for host in self.hosts.values_mut() {
                     host.is_blocked = false;
-                    if host.status == HostStatus::Stuck {
-                        host.status = HostStatus::RollingBack;
+                    let was_stuck = host.status == HostStatus::Stuck && !is_left(host);
+                    if was_stuck {
+                        host.status = match host.teardown {
+                            Some(_) => HostStatus::TearingDown,
+                            None => HostStatus::RollingBack,
+                        };
+                    }
+                    if !goes_on
+                        && host.teardown.take().is_some()
+                        && host.status == HostStatus::TearingDown
+                    {
+                        host.status = host.before;
+                    }
+                    if was_stuck {
                         // Handlers that failed are tried again.
                         for task in host.tasks.values_mut() {
                             if task.status.is_some_and(|status| !status.is_well()) {
@@ -281,10 +322,14 @@ impl<'l> Book<'l> {
                         "P4: {name} is rolled back past its point of no return"
                     ));
                 }
+                if self.hosts[name].stage == Some(Stage::Setup) {
+                    self.keeps_nothing()?;
+                }
                 let host = self.host(name);
                 host.status = HostStatus::RollingBack;
                 host.tasks.values_mut().for_each(|task| task.is_open = false);
             }
+            HostEvent::TeardownStarted { run } => return self.teardown_begun(name, *run),
             HostEvent::PreflightEnded { .. }
             | HostEvent::KeySeen { .. }
             | HostEvent::Locked { .. }
@@ -341,7 +386,7 @@ impl<'l> Book<'l> {
     }
 
     /// Nothing new starts after a stop, except inside of an `uninterruptible` block.
-    fn not_stopping(&self, is_inside: bool, what: &str) -> Checked {
+    pub(crate) fn not_stopping(&self, is_inside: bool, what: &str) -> Checked {
         if self.stopping.contains(&self.epoch) && !is_inside {
             return broken(format!("P7: after the stop starts {what}"));
         }
@@ -375,10 +420,11 @@ impl<'l> Book<'l> {
 
     fn host_begun(&mut self, name: &HostName) -> Checked {
         self.not_stopping(false, &format!("{name}"))?;
+        self.in_turn(name)?;
         let plan = &self.case.plan.plan;
         let mut active = 0;
         let mut failed = 0;
-        for (other, host) in &self.hosts {
+        for (other, host) in self.hosts.iter().filter(|(_, host)| host.stage.is_none()) {
             match host.status {
                 HostStatus::NotStarted | HostStatus::Succeeded => {}
                 HostStatus::Active => active += 1,
@@ -536,7 +582,9 @@ impl<'l> Book<'l> {
             Answer::Reject,
         ]);
         if facts.is_no_return && status.is_well() && status != TaskStatus::Skipped {
-            self.host(&task.host).is_past = true;
+            let of_all = facts.is_no_return_of_all;
+            let hosts = self.hosts.iter_mut().filter(|(name, _)| of_all || **name == task.host);
+            hosts.for_each(|(_, host)| host.is_past = true);
         }
         if !status.is_well() && !last_word && facts.effect.is_some() && !self.is_list(&task.step) {
             self.not_stopping(inside, &format!("the failure of {task}"))?;
@@ -610,8 +658,8 @@ impl<'l> Book<'l> {
                 }
             }
         }
-        if status == HostStatus::Succeeded {
-            for step in &self.case.plan.plan.steps {
+        if status == HostStatus::Succeeded && !self.is_aborted {
+            for step in self.case.plan.plan.steps_of(host.stage) {
                 let ended = host.tasks.get(&step.path).and_then(|task| task.status);
                 let goes_on =
                     matches!(step.on_failure, Some(planrun::plan::OnFailure::Continue(_)));
@@ -658,6 +706,7 @@ impl<'l> Book<'l> {
     }
 
     fn run_ended(&mut self, status: RunStatus) -> Checked {
+        self.torn_down(status)?;
         for (name, host) in &self.hosts {
             let fits = match status {
                 RunStatus::Succeeded => host.status == HostStatus::Succeeded,
@@ -665,6 +714,7 @@ impl<'l> Book<'l> {
                     host.status,
                     HostStatus::Active
                         | HostStatus::RollingBack
+                        | HostStatus::TearingDown
                         | HostStatus::Failed
                         | HostStatus::Stuck
                 ),
@@ -672,7 +722,7 @@ impl<'l> Book<'l> {
                     .tasks
                     .values()
                     .all(|task| task.attempts.iter().all(|id| self.attempts[id].starts == 0)),
-                RunStatus::Stuck => true,
+                RunStatus::Stuck | RunStatus::Aborted => true,
                 _ => host.status != HostStatus::Active,
             };
             if !fits {
@@ -718,6 +768,7 @@ impl<'l> Book<'l> {
         } else if self.is_undoing(&task.host) {
             return broken(format!("P4: {task} starts while {} is rolled back", task.host));
         }
+        self.before_teardown(&task)?;
         let attempt = self.attempts.get_mut(id).unwrap();
         attempt.starts += 1;
         attempt.is_running = true;
@@ -748,7 +799,10 @@ impl<'l> Book<'l> {
             return broken(format!("P4: {handler} starts, and {step} never did"));
         };
         // What was sent before the host was stuck may start later.
-        if !matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck) {
+        if !matches!(
+            host.status,
+            HostStatus::RollingBack | HostStatus::TearingDown | HostStatus::Stuck
+        ) {
             return broken(format!(
                 "P4: {handler} starts, and {} is not rolled back",
                 handler.host
@@ -764,9 +818,10 @@ impl<'l> Book<'l> {
                 return broken(format!("P4: {handler} starts while {path} runs"));
             }
             let handled = self.case.step(path).and_then(|step| step.handler.as_ref());
-            let Some(handled) = handled.filter(|_| task.order > undone.order) else {
-                continue;
-            };
+            // A run that is not rolled back only tears down.
+            let is_due = |handler: &&StepPath| host.teardown.is_none() || self.is_teardown(handler);
+            let handled = handled.filter(|_| task.order > undone.order).filter(is_due);
+            let Some(handled) = handled else { continue };
             let handled = path.same_item(handled);
             let is_undone = host.tasks.get(&handled).and_then(|task| task.status);
             if self.may_have_run(host, path) && !is_undone.is_some_and(TaskStatus::is_well) {
@@ -780,12 +835,12 @@ impl<'l> Book<'l> {
     fn is_undoing(&self, host: &HostName) -> bool {
         let host = &self.hosts[host];
         let mut tasks = host.tasks.iter();
-        host.status == HostStatus::RollingBack
+        matches!(host.status, HostStatus::RollingBack | HostStatus::TearingDown)
             && tasks.any(|(path, task)| self.case.is_handler(path) && !task.attempts.is_empty())
     }
 
     /// Whether something of a step was started.
-    fn may_have_run(&self, host: &Host, path: &StepPath) -> bool {
+    pub(crate) fn may_have_run(&self, host: &Host, path: &StepPath) -> bool {
         if self.is_list(path) {
             return false;
         }

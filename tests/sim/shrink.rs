@@ -30,6 +30,7 @@ pub(crate) fn shrunk(case: &Case, schedule: &Schedule, bug: Option<Bug>) -> Sche
         smaller.push(Schedule { terminals: quiet.terminals, ..one.clone() });
         smaller.push(Schedule { choices: quiet.choices, ..one.clone() });
         smaller.push(Schedule { rollback_at: None, ..one.clone() });
+        smaller.push(Schedule { abort_at: None, ..one.clone() });
         smaller.push(Schedule { rival: None, ..one.clone() });
         smaller.push(Schedule { rollback_after: false, ..one });
         for less in smaller {

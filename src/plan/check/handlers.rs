@@ -53,12 +53,15 @@ fn looks(step: &Step, handler: &Step, found: &mut Diagnostics) {
         }
     });
     if sends && !looks {
+        let what = word(handler);
         Diagnostic::warning(
             Code::UncheckedHandler,
-            format!("rollback of `{}` is not verified", step.title),
+            format!("{what} of `{}` is not verified", step.title),
         )
         .at(handler.span, "only its exit code is checked")
-        .help("add `done_when: CONDITION`, the condition that is true once the rollback has worked")
+        .help(format!(
+            "add `done_when: CONDITION`, the condition that is true once the {what} has worked"
+        ))
         .help("or check a condition before it runs: `requires: {MESSAGE: CONDITION}`")
         .emit(found);
     }
@@ -70,12 +73,18 @@ fn already(step: &Step, handler: &Step, found: &mut Diagnostics) {
     if !implied(&done.root.joined(true), &undone.root) {
         return;
     }
+    let what = word(handler);
     let message =
-        format!("rollback of `{}` has no effect: its `done_when` is already true", step.title);
+        format!("{what} of `{}` has no effect: its `done_when` is already true", step.title);
     Diagnostic::warning(Code::IneffectiveRollback, message)
         .at(undone.span, "already true once the step has worked")
-        .help("use a condition that is true only after the rollback")
+        .help(format!("use a condition that is true only after the {what}"))
         .emit(found);
+}
+
+/// Returns what a handler is.
+fn word(handler: &Step) -> &'static str {
+    if handler.is_teardown { "teardown" } else { "rollback" }
 }
 
 fn done_when(step: &Step) -> Option<&Expression> {

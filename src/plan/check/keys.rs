@@ -4,9 +4,10 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::plan::Action;
 use crate::plan::check::{ADD_DONE_WHEN, OR_IDEMPOTENT, Placed};
 use crate::table;
+use crate::task::Stage;
 
 /// The keys of every step.
-const ALL: &str = "id name when requires rollback point_of_no_return on_failure";
+const ALL: &str = "id name when requires rollback teardown point_of_no_return on_failure";
 
 /// Returns the rows of a sort: three cells each.
 fn rows(wanted: &str) -> impl Iterator<Item = [&'static str; 3]> {
@@ -41,14 +42,35 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
                 .help(help_for(key, action))
                 .emit(found);
         }
-        if placed.handler && matches!(key, "rollback" | "point_of_no_return" | "uninterruptible") {
+        if placed.handler
+            && matches!(key, "rollback" | "teardown" | "point_of_no_return" | "uninterruptible")
+        {
             Diagnostic::error(Code::MisplacedKey, format!("`{key}` is not allowed in a rollback"))
                 .at(entry.key_span, "a rollback is not itself rolled back")
                 .help(format!("remove `{key}`"))
                 .emit(found);
         }
     }
+    teardown(placed, found);
     effect(placed, found);
+}
+
+/// Reports a teardown that nothing sets up, or that is a rollback, too.
+fn teardown(placed: &Placed<'_>, found: &mut Diagnostics) {
+    let Some(entry) = placed.node.entry("teardown").filter(|_| !placed.handler) else { return };
+    if placed.stage != Some(Stage::Setup) {
+        Diagnostic::error(Code::MisplacedKey, "`teardown` is only allowed in `setup`")
+            .at(entry.key_span, "not a step of `setup`")
+            .help("use `rollback`, which runs if the host is rolled back")
+            .help("or move the step to `setup`, which runs once, before the first host")
+            .emit(found);
+    } else if let Some(rollback) = placed.node.entry("rollback") {
+        Diagnostic::error(Code::MisplacedKey, "`rollback` cannot be combined with `teardown`")
+            .at(rollback.key_span, "never needed")
+            .also(entry.key_span, "runs however the run ends, also if it is rolled back")
+            .help("remove `rollback`")
+            .emit(found);
+    }
 }
 
 /// Reports keys that only apply to changes, in a step that makes none.

@@ -10,6 +10,7 @@ use crate::plan::check::{Texts, rendered};
 use crate::plan::lower::ITEM;
 use crate::plan::{Action, NamedExpression, Plan, Purpose, Rollback, Step, Target, Text};
 use crate::source::Span;
+use crate::task::Stage;
 use crate::template::Name;
 use crate::template::expression::Expr;
 
@@ -17,7 +18,7 @@ use crate::template::expression::Expr;
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut order = Order::new(plan, None, found);
     order.results();
-    for check in &plan.preflight {
+    for check in plan.preflight.iter().chain(&plan.preflight_start) {
         order.names(&check.condition.names);
     }
     let invariants = &plan.invariants;
@@ -25,7 +26,7 @@ pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     for check in checks.into_iter().flatten() {
         order.no_item(&check.condition.names);
     }
-    order.sequence(&plan.steps);
+    order.run();
 }
 
 /// Checks the templates of uploads in the same way, by the paths of their files.
@@ -36,7 +37,7 @@ pub(super) fn texts(plan: &Plan, texts: &Texts, found: &mut Diagnostics) {
             order.found.push(fault);
         }
     }
-    order.sequence(&plan.steps);
+    order.run();
 }
 
 /// In what is known: `item` is a host. No name of a plan has a space.
@@ -45,6 +46,8 @@ const ITEM_IS_HOST: &str = "the item is a host";
 struct Order<'a> {
     plan: &'a Plan,
     ids: IndexMap<&'a str, &'a Step>,
+    /// The last stage, once all hosts have been gone through.
+    stage: Option<Stage>,
     /// The step with a `for_each` that is gone through.
     inside: Option<&'a Step>,
     /// The conditions of the present step and of the blocks around it.
@@ -63,6 +66,7 @@ impl<'a> Order<'a> {
         Self {
             plan,
             ids: plan.ids(),
+            stage: None,
             inside: None,
             whens: Vec::new(),
             texts,
@@ -70,6 +74,23 @@ impl<'a> Order<'a> {
             known: IndexSet::new(),
             found,
         }
+    }
+
+    /// Walks through the run: results of the setup are known to the hosts, and those of the hosts only on
+    /// their own host.
+    fn run(&mut self) {
+        let plan = self.plan;
+        self.sequence(&plan.setup);
+        self.aside(|order| {
+            if order.texts.is_none() {
+                for check in &plan.preflight_turn {
+                    order.names(&check.condition.names);
+                }
+            }
+            order.sequence(&plan.steps);
+        });
+        self.stage = Some(Stage::Finish);
+        self.sequence(&plan.finish);
     }
 
     /// Walks through steps in order; their results are known after them.
@@ -222,6 +243,11 @@ impl<'a> Order<'a> {
             let message = format!("{used} only available in a step with `for_each`");
             Diagnostic::error(Code::NoItem, message)
                 .help("add a list to the step: `for_each: [a, b]`; or use another value")
+        } else if self.stage.is_some() && self.plan.stage_of(&self.ids[id].path).is_none() {
+            let message = format!("{used} recorded on each host: `finish` has no host");
+            Diagnostic::error(Code::NoHostHere, message)
+                .also(self.ids[id].span, "recorded by this step")
+                .help("read it again with a probe that has `delegate_to`, or use it in `steps`")
         } else {
             let step = self.ids[id];
             let within = self.plan.find(&step.path).and_then(|(_, of)| of);

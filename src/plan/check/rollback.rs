@@ -6,7 +6,15 @@ use crate::source::Span;
 
 pub(super) fn check(plan: &Plan, found: &mut Diagnostics) {
     let mut maybe = None;
+    if walk(&plan.setup, false, true, &mut maybe, found) {
+        return;
+    }
     walk(&plan.steps, false, true, &mut maybe, found);
+    // The point of a single host is not one of what follows all of them.
+    let mut certain = plan.steps.iter().filter(|step| step.when.is_none());
+    if !certain.any(Step::ends_all_returns) {
+        walk(&plan.finish, false, true, &mut None, found);
+    }
 }
 
 /// Goes through steps in their order; returns whether a point of no return is passed for certain.

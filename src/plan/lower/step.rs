@@ -4,13 +4,16 @@ use crate::diagnostic::nearest;
 use crate::document::{Entry, Node};
 use crate::plan::lower::names::NameKind;
 use crate::plan::lower::{Inherited, Lowering, is_sound};
-use crate::plan::{Action, Deferred, ForEach, ItemList, OnFailure, OnUnknown, Rollback, Step};
+use crate::plan::{
+    Action, Deferred, ForEach, ItemList, NoReturn, OnFailure, OnUnknown, Rollback, Step,
+};
 use crate::task::StepPath;
 
 impl Lowering<'_> {
-    pub(super) fn steps(&mut self, node: Option<&Node>) -> Vec<Step> {
+    /// Lowers the steps of the plan, or of a stage. An `id` has no `-`, so no two steps have the same path.
+    pub(super) fn steps(&mut self, node: Option<&Node>, prefix: &str) -> Vec<Step> {
         let inherited = self.defaults.inherited.clone();
-        self.numbered(node, "", &inherited)
+        self.numbered(node, prefix, &inherited)
     }
 
     /// Lowers a list of steps; those without an `id` are numbered after a prefix.
@@ -42,6 +45,7 @@ impl Lowering<'_> {
         let text = |key: &str| node.text(key).map(str::to_owned);
         for key in ["name", "point_of_no_return", "uninterruptible"] {
             if let Some(words) = node.get(key) {
+                let words = words.get("all_hosts").unwrap_or(words);
                 self.shown(words.as_text().unwrap_or_default(), words.span);
             }
         }
@@ -65,7 +69,8 @@ impl Lowering<'_> {
                 .get("timeout")
                 .filter(|timeout| node.get("block").is_some() && !timeout.is_poisoned())
                 .map(|timeout| self.duration(timeout)),
-            rollback: self.rollback(node.get("rollback"), &path, &inner),
+            rollback: self.way_back(node, &path, &inner),
+            is_teardown: false,
             point_of_no_return: no_return(node),
             on_failure: node.get("on_failure").map(on_failure),
             on_unknown: match text("on_unknown").as_deref() {
@@ -100,8 +105,15 @@ impl Lowering<'_> {
 
     /// A handler inherits what its step does and says for itself: what was done on another host, or
     /// as another user, is undone there.
-    fn rollback(&mut self, node: Option<&Node>, path: &str, outer: &Inherited) -> Rollback {
-        let Some(node) = node else { return Rollback::Unsaid };
+    fn way_back(&mut self, step: &Node, path: &str, outer: &Inherited) -> Rollback {
+        if let Some(node) = step.get("teardown") {
+            if node.is_poisoned() {
+                return Rollback::None(String::new());
+            }
+            let teardown = self.step(node, format!("{path}.teardown"), outer);
+            return Rollback::Handler(Box::new(Step { is_teardown: true, ..teardown }));
+        }
+        let Some(node) = step.get("rollback") else { return Rollback::Unsaid };
         if node.is_poisoned() {
             return Rollback::None(String::new());
         }
@@ -115,14 +127,16 @@ impl Lowering<'_> {
 }
 
 /// Returns the reason of a point of no return, also of a misspelt one.
-fn no_return(node: &Node) -> Option<String> {
+fn no_return(node: &Node) -> Option<NoReturn> {
     const KEY: &str = "point_of_no_return";
     let is_it = |entry: &&Entry| {
         let is_misspelt = || nearest(&entry.key, std::iter::once(KEY)).is_some();
         entry.key == KEY || entry.value.is_poisoned() && is_misspelt()
     };
     let entry = node.entries().iter().find(is_it)?;
-    Some(entry.value.as_text().unwrap_or_default().to_owned())
+    let all_hosts = entry.value.get("all_hosts");
+    let why = all_hosts.unwrap_or(&entry.value).as_text().unwrap_or_default();
+    Some(NoReturn { why: why.to_owned(), all_hosts: all_hosts.is_some() })
 }
 
 fn on_failure(node: &Node) -> OnFailure {

@@ -88,11 +88,11 @@ impl Agenda {
             let sort = |set: &mut BTreeSet<usize>, belongs: bool| {
                 if belongs { set.insert(*position) } else { set.remove(position) }
             };
-            sort(&mut self.urgent, is_urgent(plan, state, host));
+            sort(&mut self.urgent, state.abort.is_none() && is_urgent(plan, state, host));
             let is_returning = matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck);
             sort(&mut self.returning, is_returning);
             let is_well = matches!(host.status, HostStatus::Succeeded | HostStatus::NotStarted);
-            sort(&mut self.failures, !is_well);
+            sort(&mut self.failures, !is_well && host.stage.is_none());
             sort(&mut self.blocked, host.blocked.is_some());
             self.questions.remove(position);
         }

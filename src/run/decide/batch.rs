@@ -6,13 +6,15 @@ use std::ops::Range;
 
 use indexmap::IndexSet;
 
-use crate::event::{Event, HostEvent, HostStatus, Reason};
+use crate::event::{Event, HostEvent, HostStatus};
 use crate::history::{HostState, Requested, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::Decision;
 use crate::run::decide::agenda::Agenda;
 use crate::run::decide::critical::inside_uninterruptible;
+use crate::run::decide::setup::{start_rollback, to_undo};
+use crate::task::Stage;
 
 /// Returns the hosts that a rollback undoes, batch by batch, as things are now. Hosts whose
 /// rollback has started come first, and those inside an `uninterruptible` block.
@@ -29,6 +31,12 @@ pub fn rollback_batches<'s>(
     let half_done: Vec<&HostName> =
         hosts.filter(|(_, host)| is_half_done(host)).map(|(name, _)| name).collect();
     let mut batches = vec![half_done];
+    let is_next = |stage: Stage| {
+        let stage = state.stage(stage).filter(|(name, _)| request.includes(name));
+        let is_open = |host: &HostState| host.begun_at > 0 && host.rollback_can_start();
+        stage.filter(|(_, host)| is_open(host) && !is_half_done(host)).map(|(name, _)| name)
+    };
+    batches.push(is_next(Stage::Finish).into_iter().collect());
     let order = last_started_first(state, request);
     let mut first = 0;
     while first < order.len() {
@@ -38,6 +46,14 @@ pub fn rollback_batches<'s>(
         let left = hosts.filter(|(_, host)| host.rollback_can_start() && !is_half_done(host));
         batches.push(left.map(|(name, _)| name).collect());
     }
+    let is_left = |(name, host): (&HostName, &HostState)| {
+        host.was_changed() && !batches.iter().flatten().any(|other| *other == name)
+    };
+    let is_setup_left = state.real_hosts().any(is_left)
+        || state
+            .stage(Stage::Setup)
+            .is_none_or(|(_, it)| to_undo(plan, it, false).next().is_none());
+    batches.push(is_next(Stage::Setup).filter(|_| !is_setup_left).into_iter().collect());
     batches.retain(|batch| !batch.is_empty());
     batches
 }
@@ -62,22 +78,31 @@ pub(super) fn next_forward<'p>(
     if !is_clean || agenda.failures.len() > plan.plan.max_failures || state.rollback.is_some() {
         return Vec::new();
     }
+    let begin = |host: &HostName| Decision::Record(HostEvent::Started.of(host));
+    if let Some((name, setup)) = state.stage(Stage::Setup)
+        && setup.status != HostStatus::Succeeded
+    {
+        let is_first = setup.status == HostStatus::NotStarted;
+        return is_first.then(|| begin(name)).into_iter().collect();
+    }
     let open = |position: usize| {
         let host = state.hosts.get_index(position);
         host.filter(|(_, host)| host.status == HostStatus::NotStarted).map(|(name, _)| name)
     };
-    let all = state.hosts.len();
+    let all = plan.hosts.len();
     while agenda.first < all && open(agenda.first).is_none() {
         agenda.first += 1;
     }
     if agenda.first == all {
-        return Vec::new();
+        let finish = state.stage(Stage::Finish).filter(|_| agenda.failures.is_empty());
+        let finish = finish.filter(|(_, finish)| finish.status == HostStatus::NotStarted);
+        return finish.map(|(name, _)| begin(name)).into_iter().collect();
     }
     let section = section_of(plan, agenda.first);
     let Some(order) = &plan.plan.order else {
         let size = size(plan, section.0, agenda.first - section.1.start);
         let hosts = (agenda.first..section.1.end).take(size).filter_map(open);
-        return hosts.map(|host| Decision::Record(HostEvent::Started.of(host))).collect();
+        return hosts.map(begin).collect();
     };
     let hosts: Vec<&HostName> = section.1.clone().filter_map(open).collect();
     let named = match &state.ordered {
@@ -92,7 +117,7 @@ pub(super) fn next_forward<'p>(
     let (early, late): (Vec<_>, Vec<_>) = hosts.into_iter().partition(comes_first);
     let hosts = if early.is_empty() { late } else { early };
     let hosts = hosts.into_iter().take(size);
-    hosts.map(|host| Decision::Record(HostEvent::Started.of(host))).collect()
+    hosts.map(begin).collect()
 }
 
 /// The hosts to roll back next, if the operator requested it; none while another one is being
@@ -104,6 +129,14 @@ pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agen
         |position: &usize| at(*position).is_some_and(|(name, _)| request.includes(name));
     if agenda.returning.iter().any(is_included) {
         return Vec::new();
+    }
+    // What came after all hosts is undone before them.
+    if let Some((name, finish)) = state.stage(Stage::Finish)
+        && finish.begun_at > 0
+        && finish.rollback_can_start()
+        && request.includes(name)
+    {
+        return vec![start_rollback(name)];
     }
     let order = agenda.rollback_order.get_or_insert_with(|| last_started_first(state, request));
     let is_open = |position: &usize| at(*position).filter(|(_, host)| host.rollback_can_start());
@@ -117,15 +150,9 @@ pub(super) fn next_back(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agen
     batch.iter().filter_map(is_open).map(|(name, _)| start_rollback(name)).collect()
 }
 
-/// The event that starts the rollback of a host that an operator requested.
-pub(super) fn start_rollback(host: &HostName) -> Event {
-    let why = Reason::of("requested by an operator");
-    HostEvent::RollbackStarted { why }.of(host)
-}
-
 /// The hosts of a rollback that were started, the last one first.
 fn last_started_first(state: &RunState, request: &Requested) -> Vec<usize> {
-    let hosts = state.hosts.iter().enumerate();
+    let hosts = state.hosts.iter().enumerate().filter(|(_, (_, host))| host.stage.is_none());
     let started = hosts.filter(|(_, (name, host))| host.begun_at > 0 && request.includes(name));
     let started: BTreeSet<(u64, usize)> =
         started.map(|(position, (_, host))| (host.begun_at, position)).collect();

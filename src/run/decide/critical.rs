@@ -4,12 +4,12 @@ use crate::event::HostStatus;
 use crate::history::{HostState, RunState};
 use crate::plan::Step;
 use crate::resolve::ResolvedPlan;
-use crate::run::decide::walk::{begun_last_first, may_have_run};
+use crate::run::decide::walk::{begun_last_first, handler_of, may_have_run};
 use crate::run::step_ref::StepRef;
 
 /// Whether a host is inside an `uninterruptible` block, or inside a handler of one.
 pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {
-    if host.status == HostStatus::RollingBack {
+    if host.is_undoing() {
         return undoing(plan, host).is_some_and(|at| in_uninterruptible(plan, at));
     }
     host.status == HostStatus::Active && open_uninterruptible(plan, host).is_some()
@@ -18,7 +18,7 @@ pub fn inside_uninterruptible(plan: &ResolvedPlan, host: &HostState) -> bool {
 /// The `uninterruptible` block that is open on a host, the outermost. With a `for_each` each item
 /// is a critical section of its own.
 fn open_uninterruptible<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<StepRef<'p>> {
-    open_among(&plan.plan.steps, host.passed.steps.get(), StepRef::from, host)
+    open_among(plan.plan.steps_of(host.stage), host.passed.steps.get(), StepRef::from, host)
 }
 
 /// The same in a list of steps, whose first `passed` are done. After a step that has not started,
@@ -57,7 +57,7 @@ fn open_in<'p>(at: StepRef<'p>, host: &HostState) -> Option<StepRef<'p>> {
 /// The step that is being undone: the first whose handler has not ended.
 fn undoing<'p>(plan: &'p ResolvedPlan, host: &HostState) -> Option<StepRef<'p>> {
     begun_last_first(plan, host).map(|(_, at)| at).find(|at| {
-        at.handler().is_some_and(|handler| {
+        handler_of(*at, host).is_some_and(|handler| {
             let task = host.task(&handler.path());
             may_have_run(*at, host) && task.is_none_or(|task| task.status.is_none())
         })
@@ -76,7 +76,9 @@ pub(super) fn is_urgent(plan: &ResolvedPlan, state: &RunState, host: &HostState)
         HostStatus::Active => open_uninterruptible(plan, host).is_some_and(|block| {
             host.task(&block.path()).is_some_and(|task| task.begun_at < state.resumed_at)
         }),
-        HostStatus::RollingBack => state.resumed_at > 0 && inside_uninterruptible(plan, host),
+        HostStatus::RollingBack | HostStatus::TearingDown => {
+            state.resumed_at > 0 && inside_uninterruptible(plan, host)
+        }
         _ => false,
     }
 }

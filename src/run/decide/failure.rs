@@ -29,7 +29,7 @@ pub fn asks_on_failure(plan: &ResolvedPlan, host: &HostState, at: StepRef<'_>) -
             {
                 return false;
             }
-            (Role::Part(_) | Role::Rescue(_), _) => {}
+            (Role::Part(_) | Role::Stage(..) | Role::Rescue(_), _) => {}
         }
         if let Some(asks) = asks(outer.step.on_failure.as_ref()) {
             return asks;

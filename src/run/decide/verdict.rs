@@ -6,6 +6,7 @@
 
 use crate::event::{HostStatus, PreflightVerdict, RunStatus, TaskStatus};
 use crate::history::{HostState, RunState};
+use crate::task::Stage;
 use crate::transport::TransportError;
 
 /// The ends of hosts to which nothing was sent.
@@ -15,6 +16,12 @@ pub const UNTOUCHED: [HostStatus; 3] =
 /// Returns the status of a run that has ended, and why, if it did not succeed.
 pub fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
     let groups = HostGroups::of(state);
+    if let Some(why) = &state.abort {
+        let torn_down = on("teardown failed on", &groups.not_torn_down);
+        let status = if torn_down.is_some() { RunStatus::Stuck } else { RunStatus::Aborted };
+        let said: Vec<String> = torn_down.into_iter().chain([why.clone()]).collect();
+        return (status, Some(said.join("; ")));
+    }
     let status = groups.status();
     let why = (status != RunStatus::Succeeded).then(|| groups.why(status));
     (status, why)
@@ -25,6 +32,10 @@ struct HostGroups<'s> {
     /// The operator requested a rollback.
     is_asked: bool,
     stuck: Vec<&'s str>,
+    /// The setup, if its teardown failed.
+    not_torn_down: Vec<&'s str>,
+    /// The setup, if it is rolled back because no host keeps a change.
+    undone_setup: Vec<&'s str>,
     failed: Vec<&'s str>,
     /// Those that were to be rolled back after a stuck one.
     waiting: Vec<&'s str>,
@@ -51,21 +62,31 @@ impl<'s> HostGroups<'s> {
             hosts.map(|(name, _)| name.as_str()).collect()
         };
         let are = |status: HostStatus| with(&|host| host.status == status);
-        let succeeded = |host: &HostState| host.status == HostStatus::Succeeded;
+        let is_stuck = |host: &HostState| host.status == HostStatus::Stuck;
+        let is_undone = |host: &HostState| host.status == HostStatus::RolledBack;
+        let is_follower = |host: &HostState| {
+            is_undone(host) && host.stage == Some(Stage::Setup) && host.failed.is_none()
+        };
+        let succeeded =
+            |host: &HostState| host.status == HostStatus::Succeeded && host.stage.is_none();
         let is_asked = state.rollback.is_some();
-        let waiting = state.hosts.iter().filter(|(name, host)| state.awaits_rollback(name, host));
+        // The setup is only rolled back if no host keeps a change.
+        let waiting = state.hosts.iter().filter(|(_, host)| host.stage != Some(Stage::Setup));
+        let waiting = waiting.filter(|(name, host)| state.awaits_rollback(name, host));
         let untouched = UNTOUCHED.map(|status| (status.word(), are(status)));
         let mut tasks = state.hosts.values().flat_map(|host| host.tasks.values());
         Self {
             is_asked,
-            stuck: are(HostStatus::Stuck),
+            stuck: with(&|host| is_stuck(host) && host.teardown.is_none()),
+            not_torn_down: with(&|host| is_stuck(host) && host.teardown.is_some()),
+            undone_setup: with(&is_follower),
             failed: are(HostStatus::Failed),
             waiting: waiting.map(|(name, _)| name.as_str()).collect(),
             past: with(&|host| is_asked && succeeded(host) && host.no_return.is_some()),
-            undone: are(HostStatus::RolledBack),
-            unsent: with(&|host| host.status == HostStatus::RolledBack && !host.was_undone()),
+            undone: with(&|host| is_undone(host) && !is_follower(host)),
+            unsent: with(&|host| is_undone(host) && !is_follower(host) && !host.was_undone()),
             untouched: untouched.into_iter().filter(|(_, hosts)| !hosts.is_empty()).collect(),
-            succeeded: are(HostStatus::Succeeded),
+            succeeded: with(&succeeded),
             kept: with(&|host| succeeded(host) && host.was_changed()),
             is_unchanged: !state.hosts.values().any(HostState::was_changed),
             is_left_out: tasks.all(|task| task.status == Some(TaskStatus::Skipped)),
@@ -74,11 +95,11 @@ impl<'s> HostGroups<'s> {
 
     fn status(&self) -> RunStatus {
         let is_refused = self.is_left_out || !self.untouched.is_empty();
-        if !self.stuck.is_empty() {
+        if !self.stuck.is_empty() || !self.not_torn_down.is_empty() {
             RunStatus::Stuck
         } else if !self.failed.is_empty() || !self.past.is_empty() {
             RunStatus::Failed
-        } else if !self.undone.is_empty() {
+        } else if !self.undone.is_empty() || !self.undone_setup.is_empty() {
             RunStatus::RolledBack
         } else if self.is_unchanged && is_refused {
             RunStatus::Refused
@@ -99,6 +120,7 @@ impl<'s> HostGroups<'s> {
     fn why(&self, status: RunStatus) -> String {
         let mut said = Vec::new();
         said.extend(on("rollback failed on", &self.stuck));
+        said.extend(on("teardown failed on", &self.not_torn_down));
         said.extend(on("failed on", &self.failed));
         if self.is_asked && status == RunStatus::RolledBack {
             said.push("requested by an operator".to_owned());
@@ -123,9 +145,15 @@ impl<'s> HostGroups<'s> {
             let are = format!("were {word}: nothing was sent to them");
             said.extend(about(hosts, &is, &are));
         }
+        said.extend(about(&self.undone_setup, "is rolled back", "are rolled back"));
         let is_by_others = self.failed.is_empty() && self.past.is_empty();
         match status {
-            RunStatus::RolledBack if self.is_asked => said.extend(self.kept()),
+            // What follows all hosts has failed, and they stay as they are.
+            RunStatus::RolledBack
+                if self.is_asked || self.undone.contains(&Stage::Finish.word()) =>
+            {
+                said.extend(self.kept());
+            }
             RunStatus::Failed if is_by_others => said.extend(self.kept()),
             RunStatus::Refused if said.is_empty() => {
                 said.push("every step was skipped; nothing was changed".to_owned());

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 
-use crate::event::{Answer, Event, Reason, TaskEvent, TaskStatus};
+use crate::event::{Answer, Event, HostStatus, Reason, TaskEvent, TaskStatus};
 use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
 use crate::plan::{OnFailure, Step};
@@ -39,6 +39,12 @@ pub(super) fn begun_last_first<'p>(
         let (path, _) = host.tasks.get_index(before)?;
         Some((before, StepRef::at(&plan.plan, path)?))
     })
+}
+
+/// Returns what undoes a step now: at the end of a run that is not rolled back only a teardown.
+pub(super) fn handler_of<'p>(at: StepRef<'p>, host: &HostState) -> Option<StepRef<'p>> {
+    let is_all = host.status != HostStatus::TearingDown;
+    at.handler().filter(|handler| is_all || handler.step.is_teardown)
 }
 
 /// Whether something of a step, or of its parts, may have happened.
@@ -190,8 +196,8 @@ pub(super) fn closing(
 ) -> Event {
     let done = matches!(status, TaskStatus::Changed | TaskStatus::Unchanged);
     let event = match &at.step.point_of_no_return {
-        Some(sentence) if done && !at.is_item() && host.no_return.is_none() => {
-            TaskEvent::PointOfNoReturn { why: sentence.clone() }
+        Some(point) if done && !at.is_item() && host.no_return.is_none() => {
+            TaskEvent::PointOfNoReturn { why: point.why.clone(), all_hosts: point.all_hosts }
         }
         _ => TaskEvent::Ended { status, why, result: None },
     };

@@ -3,11 +3,13 @@
 use minijinja::Value;
 use minijinja::value::Serde;
 
+use crate::event::RunStatus;
 use crate::history::{HostState, TaskState};
 use crate::inventory::HostName;
 use crate::plan::{Action, Rollback};
 use crate::run::Live;
 use crate::run::step_ref::{Item, StepRef};
+use crate::task::Stage;
 use crate::template::{Names, parts_value};
 
 /// What the texts of a host see outside of any `for_each`, and from how many results it was made.
@@ -15,6 +17,8 @@ use crate::template::{Names, parts_value};
 pub(in crate::run) struct Known {
     names: Names,
     results: usize,
+    /// From how many results of the setup.
+    of_setup: usize,
 }
 
 /// What the texts of a host see now: its inputs, itself, the results of its steps; at an item of a
@@ -22,7 +26,14 @@ pub(in crate::run) struct Known {
 pub(in crate::run) fn names(live: &Live<'_, '_>, host: &HostName, item: Option<Item<'_>>) -> Names {
     let state = live.state.borrow();
     let known = state.hosts.get(host);
-    let mut names = common(live, host, known);
+    let setup = state.stage(Stage::Setup).filter(|(name, _)| *name != host);
+    let mut names = common(live, host, setup.map(|(_, setup)| setup), known);
+    if let Some(known) = known.filter(|known| known.is_undoing() && known.stage.is_some()) {
+        let status = known.teardown.map_or(RunStatus::RolledBack, |(status, _)| status);
+        let status = status.word().replace(' ', "_");
+        let id = live.run.id.0.as_str().into();
+        names.insert("run".into(), parts_value(vec![("id", id), ("status", status.into())]));
+    }
     let (Some(item), Some(known)) = (item, known) else { return names };
     let items = known.task(&item.of.path).and_then(|task| task.items.as_ref());
     if let Some(value) = items.and_then(|items| items.get(item.number - 1)) {
@@ -37,24 +48,31 @@ pub(in crate::run) fn names(live: &Live<'_, '_>, host: &HostName, item: Option<I
 
 /// The names that all steps of a host see. Only results that are new since the last time are added:
 /// a plan of many steps has many.
-fn common(live: &Live<'_, '_>, host: &HostName, known: Option<&HostState>) -> Names {
+fn common(
+    live: &Live<'_, '_>,
+    host: &HostName,
+    setup: Option<&HostState>,
+    known: Option<&HostState>,
+) -> Names {
     let plan = live.run.plan;
     let mut all = live.known.borrow_mut();
-    let Known { names, results } = all.entry(host.clone()).or_insert_with(|| {
+    let Known { names, results, of_setup } = all.entry(host.clone()).or_insert_with(|| {
         let mut names = crate::resolve::names(plan, host);
         names.insert("run".into(), parts_value(vec![("id", live.run.id.0.as_str().into())]));
-        Known { names, results: 0 }
+        Known { names, ..Known::default() }
     });
-    let Some(known) = known else { return names.clone() };
-    for path in &known.results[*results..] {
-        let at = StepRef::at(&plan.plan, path).filter(|at| at.item.is_none());
-        let id = at.and_then(|at| at.step.id.as_ref());
-        let result = known.task(path).and_then(TaskState::value);
-        if let (Some(id), Some(result)) = (id, result) {
-            names.insert(id.clone(), Value::from(Serde(result)));
+    for (known, seen) in [(setup, of_setup), (known, results)] {
+        let Some(known) = known else { continue };
+        for path in &known.results[*seen..] {
+            let at = StepRef::at(&plan.plan, path).filter(|at| at.item.is_none());
+            let id = at.and_then(|at| at.step.id.as_ref());
+            let result = known.task(path).and_then(TaskState::value);
+            if let (Some(id), Some(result)) = (id, result) {
+                names.insert(id.clone(), Value::from(Serde(result)));
+            }
         }
+        *seen = known.results.len();
     }
-    *results = known.results.len();
     names.clone()
 }
 

@@ -22,9 +22,11 @@ pub(crate) fn taken(
     for record in records {
         let machines = match &record.event {
             Event::Run(RunEvent::Planned(planned)) => planned.locked_machines(),
-            Event::Run(RunEvent::Resumed { .. } | RunEvent::RollbackRequested { .. }) => {
-                kept(connection, run)?
-            }
+            Event::Run(
+                RunEvent::Resumed { .. }
+                | RunEvent::RollbackRequested { .. }
+                | RunEvent::AbortRequested { .. },
+            ) => kept(connection, run)?,
             _ => continue,
         };
         let mut holders = connection.prepare(&format!(

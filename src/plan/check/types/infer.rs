@@ -19,7 +19,7 @@ const HOST: &[(&str, Type<'static>)] = &[
     ("vars", Type::Mapping),
 ];
 /// The parts of `run`.
-const RUN: &[(&str, Type<'static>)] = &[("id", Type::Text)];
+const RUN: &[(&str, Type<'static>)] = &[("id", Type::Text), ("status", Type::Text)];
 
 /// The kinds of the values of a plan.
 pub(super) struct Types<'a> {

@@ -1,0 +1,181 @@
+//! `setup`, `finish` and teardown as users see them: what is printed, and what the commands do with them.
+
+use planrun::event::{Event, RunEvent, RunStatus};
+use planrun::history::RunState;
+use planrun::task::Stage;
+
+use crate::harness::{Ended, Planrun, edited};
+use crate::stages::PLAN;
+
+/// Applies a plan to the storage hosts.
+fn apply(planrun: &Planrun, plan: &str) -> Ended {
+    let plan = planrun.file("plan.yaml", plan);
+    planrun.file("model.yaml", edited("tests/cases/stages/model.yaml", &[]));
+    let path = "../tests/cases/stages/model.yaml";
+    let text = edited("tests/cases/stages/inventory.yaml", &[(path, "model.yaml")]);
+    let inventory = planrun.file("inventory.yaml", text);
+    planrun.run(&["apply", &plan, "-i", &inventory])
+}
+
+/// The plan, with a question on each host.
+fn asking() -> String {
+    PLAN.replace("  - {id: note,", "  - {id: ask, approve: Continue?}\n  - {id: note,")
+}
+
+fn state(planrun: &Planrun) -> RunState {
+    RunState::of(&planrun.kept(&planrun.newest()).0).unwrap()
+}
+
+fn teardowns(planrun: &Planrun) -> usize {
+    planrun.kept(&planrun.newest()).sent_for("setup/hold.teardown").len()
+}
+
+#[test]
+fn the_lines_of_a_run_show_its_setup_first_and_its_teardown_last_and_count_hosts_only() {
+    let planrun = Planrun::new();
+    let ended = apply(&planrun, PLAN);
+    ended.exits(0);
+    for line in [
+        "planned       storage-upgrade on 3 hosts, 1 at a time: s1, s2, s3",
+        "setup                     started       before the first host",
+        "s2                        started       host 1 of 3",
+        "finish                    started       every host has succeeded",
+        "setup                     tearing down  before the run ends: succeeded",
+        "setup   hold.teardown     changed       run: ceph unset noout (1s, on mon1)",
+        "succeeded: 3 hosts, 9 steps changed",
+        "setup   succeeded     2 steps changed, 1 unchanged, took 2s, torn down",
+    ] {
+        ended.says(line);
+    }
+    let rows: Vec<&str> = ended.stderr.lines().filter(|row| row.contains(", took ")).collect();
+    let names: Vec<&str> =
+        rows[1..].iter().filter_map(|row| row.split_whitespace().next()).collect();
+    assert_eq!(names, ["setup", "s1", "s2", "s3", "finish"]);
+    let shown = planrun.run(&["show", "last"]);
+    let at =
+        |text: &str| shown.stdout.find(text).unwrap_or_else(|| panic!("{text}\n{}", shown.stdout));
+    assert!(at("\nsetup: succeeded") < at("\ns1: succeeded"));
+    assert!(at("\ns3: succeeded") < at("\nfinish: succeeded"));
+    assert_eq!(planrun.runs()[0]["hosts"], 3);
+    let json = planrun.run(&["show", "last", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["hosts"].as_array().unwrap().len(), 3);
+    assert_eq!(json["stages"][0]["name"], "setup");
+    assert_eq!(json["stages"][1]["name"], "finish");
+    assert_eq!(json["still_set"], serde_json::json!([]));
+}
+
+#[test]
+fn a_paused_run_tells_what_is_still_set() {
+    let planrun = Planrun::new();
+    let ended = apply(&planrun, &asking());
+    ended.exits(6).says("Still set: setup/hold (run: ceph set noout).");
+    planrun.run(&["show", "last"]).exits(0).says("still set   setup/hold (run: ceph set noout)");
+    let json = planrun.run(&["show", "last", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["still_set"], serde_json::json!(["setup/hold"]));
+    assert_eq!(json["next"][2].as_str().unwrap().split(' ').nth(1), Some("resume"));
+}
+
+#[test]
+fn abort_tears_down_and_then_ends_the_run() {
+    let planrun = Planrun::new();
+    apply(&planrun, &asking()).exits(6);
+    let ended = planrun.run(&["abort", "last", "--acknowledge", "--reason", "enough"]);
+    ended.exits(0).says("tearing down  before the run ends: aborted").says("enough");
+    assert!(!ended.stderr.contains("Still set"), "{}", ended.stderr);
+    let state = state(&planrun);
+    assert_eq!(state.status, RunStatus::Aborted);
+    assert_eq!(teardowns(&planrun), 1);
+    assert_eq!(state.still_set(), []);
+    // It has ended: there is nothing to abort or resume.
+    planrun.run(&["abort", "last", "--acknowledge"]).exits(2);
+    planrun.run(&["resume", "last"]).exits(2);
+}
+
+#[test]
+fn abort_without_teardown_leaves_everything_and_says_so() {
+    let planrun = Planrun::new();
+    apply(&planrun, &asking()).exits(6);
+    let ended = planrun.run(&["abort", "last", "--acknowledge", "--without-teardown"]);
+    ended.exits(0).says("Still set: setup/hold");
+    assert_eq!(teardowns(&planrun), 0);
+    assert_eq!(state(&planrun).status, RunStatus::Aborted);
+}
+
+#[test]
+fn a_rollback_lists_the_finish_first_and_the_setup_last() {
+    let planrun = Planrun::new();
+    apply(&planrun, PLAN).exits(0);
+    let ended = planrun.run(&["rollback", "last"]);
+    ended.exits(0).says("rolling back 3 hosts, the last one started first");
+    ended.says("the setup is torn down, and is not set up again for the rollback");
+    for line in ["1. finish (", "2. s1 (", "3. s3 (", "4. s2 (", "5. setup ("] {
+        ended.says(line);
+    }
+    let state = state(&planrun);
+    assert_eq!(state.status, RunStatus::RolledBack);
+    assert_eq!(state.stage(Stage::Setup).unwrap().1.status.word(), "rolled back");
+    planrun.run(&["rollback", "last"]).exits(0).says("is already rolled back");
+}
+
+#[test]
+fn a_rollback_of_some_hosts_keeps_the_setup_and_the_finish() {
+    let planrun = Planrun::new();
+    apply(&planrun, PLAN).exits(0);
+    let ended = planrun.run(&["rollback", "last", "--limit", "s1"]);
+    ended.exits(0);
+    assert!(!ended.stderr.contains("setup (") && !ended.stderr.contains("finish ("));
+    let kept = planrun.kept(&planrun.newest());
+    assert_eq!(kept.sent_for("finish/raise.rollback").len(), 0);
+    assert_eq!(kept.sent_for("setup/quiet.rollback").len(), 0);
+    assert_eq!(kept.sent_for("s1/upgrade.rollback").len(), 1);
+}
+
+#[test]
+fn a_run_past_its_point_of_no_return_is_refused_as_a_whole_and_nothing_is_recorded() {
+    let planrun = Planrun::new();
+    let point = "point_of_no_return: {all_hosts: all clients use the new format}";
+    let plan = PLAN.replace("rollback: {run: ceph format 1, done_when: format == 1}", point);
+    let ended = apply(&planrun, &plan);
+    ended.exits(0).says("point of no return: of all hosts: all clients use the new format");
+    let before = planrun.kept(&planrun.newest()).0.len();
+
+    let ended = planrun.run(&["rollback", "last"]);
+
+    ended.exits(2).says("nothing can be undone on any host");
+    ended.says(
+        "s1 cannot be rolled back: it is past the point of no return of step finish/raise: all clients \
+         use the new format",
+    );
+    assert_eq!(planrun.kept(&planrun.newest()).0.len(), before);
+    let limited = planrun.run(&["rollback", "last", "--limit", "s2"]);
+    limited.exits(2).says("s2 cannot be rolled back");
+    // Without the point the last event would be the end of a rollback.
+    let last = planrun.kept(&planrun.newest()).0.pop().unwrap();
+    assert!(matches!(last.event, Event::Run(RunEvent::Ended { status: RunStatus::Succeeded, .. })));
+}
+
+#[test]
+fn a_teardown_that_cannot_work_makes_the_run_stuck_and_names_the_ways_on() {
+    let planrun = Planrun::new();
+    let plan =
+        PLAN.replace("teardown: {run: ceph unset noout,", "teardown: {run: ceph flag noout,");
+    let plan =
+        plan.replace("done_when: noout == \"unset\"", "within: 1s, done_when: noout == \"unset\"");
+    let ended = apply(&planrun, &plan);
+    ended.exits(5).says("teardown failed on setup");
+    ended.says("Teardown failed: the teardowns of earlier steps did not run.");
+    ended.says("Still set: setup/hold");
+    // The hosts have succeeded, and are not offered to be rolled back.
+    assert!(!ended.stderr.contains("planrun rollback"), "{}", ended.stderr);
+
+    let again = planrun.run(&["resume", "last"]);
+    again.exits(5).says("teardown failed on setup");
+    assert_eq!(teardowns(&planrun), 2);
+    let run = planrun.newest();
+    let command = again.command("planrun abort", "--without-teardown");
+    assert!(command.contains(&run), "{command}");
+    planrun.type_line(&command).exits(0).says("Still set: setup/hold");
+    assert_eq!(state(&planrun).status, RunStatus::Aborted);
+}
