@@ -1,5 +1,5 @@
 //! A minor upgrade of real PostgreSQL servers: a primary and two replicas, each behind its own sshd.
-//! `tests/services/lab` describes what is real and what is a stand-in.
+//! `tests/services/postgresql` describes what is real and what is a stand-in.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ impl Lab {
             planrun: Planrun::new(),
             releases: releases.try_into().unwrap(),
         };
-        let script = root().join("tests/services/lab");
+        let script = root().join("tests/services/postgresql");
         let owner = std::process::id().to_string();
         ran(script.to_str().unwrap(), &["up", &lab.at(""), &owner]);
         lab.ask("db1", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n");
@@ -131,7 +131,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let script = root().join("tests/services/lab");
+        let script = root().join("tests/services/postgresql");
         let _ended = program(script).args(["down", &self.at("")]).output();
     }
 }
@@ -171,7 +171,7 @@ fn a_primary_that_moves_during_the_run_comes_last_where_it_is_then() {
     going.interrupt();
     let paused = going.end();
     paused.exits(6);
-    let script = root().join("tests/services/lab");
+    let script = root().join("tests/services/postgresql");
     ran(script.to_str().unwrap(), &["switch", &lab.at(""), "db1", "db3"]);
 
     let ended = lab.planrun.run_json(&["resume", "last"]);
