@@ -11,7 +11,7 @@ use crate::transport::model::{FaultKind, Faults, Occasion};
 /// A fault, where it is injected, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpec {
-    /// The host that runs the command, or whose state it uses. `None` is any.
+    /// The host or stage of the step, the host that runs the command, or whose state it uses. `None` is any.
     pub host: Option<HostName>,
     pub on: Trigger,
     pub fault: FaultKind,
@@ -58,8 +58,9 @@ impl Faults for Script {
 
 impl FaultSpec {
     fn fits(&self, what: &Occasion<'_>) -> bool {
-        let host =
-            self.host.as_ref().is_none_or(|host| host == what.here || Some(host) == what.about);
+        let of = what.command.host.as_ref();
+        let is_its = |host| host == what.here || Some(host) == what.about || Some(host) == of;
+        let host = self.host.as_ref().is_none_or(is_its);
         let trigger = match &self.on {
             Trigger::Step(path) => what.is_effect && is_part_of(&what.command.step, path),
             Trigger::Command(words) => {

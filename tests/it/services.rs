@@ -1,10 +1,11 @@
-//! Shipped plans on real servers: nginx with certificates, behind HAProxy; PostgreSQL with replicas; etcd.
+//! Shipped plans on real servers: nginx with certificates, behind `HAProxy`; PostgreSQL with replicas; etcd.
 //!
 //! These tests need what `tests/services/install` installs (Debian, root). Each has its own servers in a
 //! temporary folder, on loopback, and ends them.
 
 mod balancers;
 mod certificates;
+mod etcd;
 mod postgresql;
 
 use std::process::{Output, Stdio};

@@ -107,7 +107,8 @@ impl<'a> Names<'a> {
     fn host(&mut self, span: Span, name: &str, target: bool) {
         let host = HostName::new(name);
         let known = self.inventory.host(&host).is_some();
-        if known && (!target || self.targets.contains(&host)) {
+        let is_stage = self.plan.stages().any(|stage| stage.host() == host);
+        if is_stage || known && (!target || self.targets.contains(&host)) {
             return;
         }
         let (message, label) = if known {

@@ -1,4 +1,4 @@
-//! A rolling update of real web servers behind two real HAProxy balancers, while clients send requests.
+//! A rolling update of real web servers behind two real `HAProxy` balancers, while clients send requests.
 //! `tests/services/web` describes what is real and what is a stand-in.
 
 use std::fs;
