@@ -52,6 +52,7 @@ impl Marks {
         );
         let mut script = program("script")
             .args(["-qec", &line, "/dev/null"])
+            .env("PLANRUN_LOCK_DIR", self.planrun.locks())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
