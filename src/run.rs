@@ -63,7 +63,7 @@ use crate::event::{
 };
 use crate::history::{Reporter, RunState};
 use crate::inventory::HostName;
-use crate::plan::Action;
+use crate::plan::{Action, Input};
 use crate::resolve::ResolvedPlan;
 use crate::run::answers::Answers;
 use crate::run::decide::{Agenda, Decision, decide};
@@ -71,6 +71,7 @@ use crate::run::guard::Guard;
 use crate::run::locks::{Locks, locked_hosts};
 use crate::run::queue::Queue;
 use crate::run::reach::Login;
+use crate::secret::Secret;
 use crate::task::TaskId;
 use crate::transport::hosts::at_a_time;
 use crate::transport::{Transport, TransportError};
@@ -102,6 +103,11 @@ pub struct Run<'a> {
 pub trait Asker {
     /// Returns the answer and its reason; `None` if the operator did not answer: the run pauses.
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)>;
+
+    /// Returns a secret that a task needs, as it is typed; `None` if the operator gives none: the host waits.
+    async fn secret(&self, _task: &TaskId, _name: &str, _input: &Input) -> Option<Secret> {
+        None
+    }
 
     /// Returns who answers a question, if it is not the user that runs it.
     fn person(&self, _question: &Question) -> Option<String> {
@@ -156,6 +162,10 @@ struct Live<'r, 'a> {
     /// What was reached before the first change.
     reached: RefCell<BTreeSet<Login>>,
     locks: RefCell<Locks<'r>>,
+    /// Secrets that were typed in this process, by the names of their inputs.
+    typed: RefCell<BTreeMap<String, Secret>>,
+    /// Locked while the operator is asked for one: other tasks may need the same.
+    asking: tokio::sync::Mutex<()>,
     /// Whether the plan has questions with a time limit.
     has_deadlines: bool,
     /// Whether the plan has a point of no return of all hosts.
@@ -214,6 +224,8 @@ impl Run<'_> {
             can_ask: Cell::new(self.asker.is_some()),
             known: RefCell::new(BTreeMap::new()),
             reached: RefCell::new(BTreeSet::new()),
+            typed: RefCell::default(),
+            asking: tokio::sync::Mutex::default(),
             locks: RefCell::new(Locks::of(hosts, state.seq == 0)),
             has_no_return: self.plan.plan.has_no_return_of_all(),
             state: RefCell::new(state),

@@ -7,13 +7,17 @@
 use std::cell::RefCell;
 
 use async_trait::async_trait;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::{Mutex, mpsc, watch};
+use zeroize::Zeroizing;
 
 use crate::cli::terminal::Terminal;
 use crate::cli::view::{Pause, View};
 use crate::event::{Answer, Question, TaskId};
+use crate::plan::{Input, InputKind};
 use crate::report::text::printable;
 use crate::run::Asker;
+use crate::secret::Secret;
 
 pub(super) struct Operator<'a> {
     view: &'a RefCell<View>,
@@ -52,6 +56,53 @@ impl Asker for Operator<'_> {
             _ = stopped.wait_for(|stopped| *stopped) => None,
             answer = conversation => answer,
         }
+    }
+
+    async fn secret(&self, task: &TaskId, name: &str, input: &Input) -> Option<Secret> {
+        let mut stopped = self.stopped.clone();
+        let conversation = async {
+            let mut lines = self.lines.lock().await;
+            let _pause = Pause::new(self.view);
+            let hidden = self.terminal.hide()?;
+            lines.discard();
+            loop {
+                self.terminal.prompt(&secret_prompt(task, name, input));
+                let line = lines.next().await?;
+                self.terminal.prompt("\n");
+                if hidden.is_cancelled(&line) {
+                    // As if it had been typed at any other moment.
+                    kill_process(getpid(), Signal::INT).ok();
+                    return std::future::pending().await;
+                }
+                match secret_of(line.trim_end_matches(['\n', '\r']), input) {
+                    Ok(secret) => return Some(secret),
+                    Err(why) => self.terminal.prompt(&format!("{why}\n")),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+            secret = conversation => secret,
+        }
+    }
+}
+
+fn secret_prompt(task: &TaskId, name: &str, input: &Input) -> String {
+    let task = printable(&task.to_string());
+    let about = input.description.as_deref().map(|text| format!(" ({})", printable(text.trim())));
+    format!("{task}: type the secret `{name}`{}: ", about.unwrap_or_default())
+}
+
+/// Returns what is typed as a secret, or what is wrong with it.
+fn secret_of(text: &str, input: &Input) -> Result<Secret, String> {
+    if text.is_empty() {
+        return Err("it must not be empty".to_owned());
+    }
+    let InputKind::String { pattern } = &input.kind else { return Ok(Secret::text(text)) };
+    match pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
+        Some(pattern) => Err(format!("it must match `{}`", printable(&pattern.text))),
+        None => Ok(Secret::text(text)),
     }
 }
 
@@ -95,10 +146,10 @@ fn meanings(answers: &[Answer]) -> String {
     each.join(", ")
 }
 
-/// Lines of the terminal, read on demand.
+/// Lines of the terminal, read on demand. They may be secrets.
 struct Lines {
     wanted: mpsc::Sender<()>,
-    read: mpsc::Receiver<Option<String>>,
+    read: mpsc::Receiver<Option<Zeroizing<String>>>,
     is_reading: bool,
 }
 
@@ -110,7 +161,7 @@ impl Lines {
         // Without a thread there is no answer, and the run pauses.
         let _reader = reader.spawn(move || {
             while orders.blocking_recv().is_some() {
-                if lines.blocking_send(terminal.line()).is_err() {
+                if lines.blocking_send(terminal.line().map(Zeroizing::new)).is_err() {
                     break;
                 }
             }
@@ -118,9 +169,16 @@ impl Lines {
         Self { wanted, read, is_reading: false }
     }
 
+    /// Drops a line that was typed, visibly, for an earlier question.
+    fn discard(&mut self) {
+        if self.is_reading && self.read.try_recv().is_ok() {
+            self.is_reading = false;
+        }
+    }
+
     /// Returns the next line, `None` at the end. May be cancelled: a line that is read afterwards is the
     /// next one.
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Zeroizing<String>> {
         if !self.is_reading {
             self.wanted.send(()).await.ok()?;
             self.is_reading = true;

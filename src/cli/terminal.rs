@@ -11,6 +11,7 @@ use rustix::process::getpgrp;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
+use zeroize::Zeroizing;
 
 /// Maximum length of a line, in bytes: a reason is a sentence.
 const MAX_LINE: usize = 4096;
@@ -38,7 +39,8 @@ impl Terminal {
     /// Reads a line; `None` at the end, or if the terminal is closed. The terminal returns whole lines, so no
     /// byte of the next one is lost.
     pub(super) fn line(&self) -> Option<String> {
-        let mut bytes = vec![0; MAX_LINE];
+        // It may be a secret.
+        let mut bytes = Zeroizing::new(vec![0; MAX_LINE]);
         let read = (&self.0).read(&mut bytes).ok().filter(|read| *read > 0)?;
         Some(String::from_utf8_lossy(&bytes[..read]).into_owned())
     }

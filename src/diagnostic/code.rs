@@ -77,6 +77,7 @@ pub enum Code {
     SecretType,
     SecretDefault,
     SecretFileUse,
+    AskedSecretUse,
     SecretInArguments,
     SecretShown,
     ListInText,

@@ -20,6 +20,8 @@ pub struct Input {
     pub sensitive: bool,
     /// Whether it may be missing (secrets only).
     pub optional: bool,
+    /// Whether it is typed when a step needs it, if it has no other source (secrets only).
+    pub ask: bool,
     pub span: Span,
 }
 #[derive(Clone, Debug, PartialEq)]

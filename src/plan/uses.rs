@@ -1,5 +1,6 @@
 //! What a plan evaluates: its expressions and templates, and what each of them is for.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::plan::{
@@ -99,6 +100,14 @@ impl Plan {
     pub(super) fn each_sound_use<'a>(&'a self, see: &mut dyn FnMut(Use<'a>)) {
         self.uses().into_iter().for_each(&mut *see);
         self.visit_sound(&mut |step| step.uses().into_iter().for_each(&mut *see));
+    }
+
+    /// Returns the secrets with `ask` that the standard input or the environment of a command uses.
+    pub fn asked<'a>(&'a self, command: &'a CommandSpec) -> impl Iterator<Item = &'a str> {
+        let templates = command.env.values().chain(&command.stdin);
+        let names = templates.flat_map(|template| &template.names).map(|name| name.name.as_str());
+        let names: BTreeSet<&str> = names.collect();
+        names.into_iter().filter(|name| self.inputs.get(*name).is_some_and(|input| input.ask))
     }
 
     /// Returns what is evaluated outside of steps.

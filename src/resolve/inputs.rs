@@ -1,5 +1,5 @@
 //! The values of inputs: `--set`, then `--inputs`, then the inventory, then the environment, then
-//! the default.
+//! the default. A secret with `ask` may be missing: it is typed later.
 //!
 //! Which variable of the inventory counts, of a host, its groups and their parents, has been
 //! decided by the reader of the inventory.
@@ -46,7 +46,8 @@ pub(super) fn values(
                     last = Some(fault);
                 }
                 Some(Err(_)) => {}
-                None if input.optional || input.sensitive && given.without_secrets => {}
+                None if input.optional || input.ask => {}
+                None if input.sensitive && given.without_secrets => {}
                 None => missing.push(host.name.clone()),
             }
         }

@@ -298,6 +298,7 @@ impl Observer<'_> {
     /// Runs a probe. If the connection is lost, it runs again: a probe changes nothing.
     async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, Failure> {
         let Self { plan, host, names, .. } = self;
+        let names = (*names, &plan.secrets.names(host));
         let (to, command) = render::command(&probe.command, names, host, place, plan, &probe.name)
             .map_err(Failure::Unreadable)?;
         let result = match self.transport.look(to, &command).await {

@@ -13,6 +13,7 @@ mod names;
 mod patience;
 mod required;
 mod rounds;
+mod secrets;
 mod settle;
 mod wait;
 
@@ -58,6 +59,8 @@ struct TaskEnd {
 enum Conclusion {
     Ended(TaskEnd),
     Asked(Question),
+    /// Something other than the host keeps the step from continuing: a resume tries again.
+    Blocked(String),
     /// The run stops: a resume continues here.
     Stopped,
 }
@@ -331,6 +334,10 @@ impl Task<'_, '_, '_> {
     async fn conclude(&self, conclusion: Conclusion) -> Result<(), JournalError> {
         match conclusion {
             Conclusion::Stopped => Ok(()),
+            Conclusion::Blocked(why) => {
+                let blocked = HostEvent::Blocked { why, quarantined: false, locked: false };
+                self.live.note(blocked.of(self.host)).await
+            }
             Conclusion::Asked(question) => self.note(TaskEvent::QuestionAsked { question }).await,
             Conclusion::Ended(TaskEnd { status, why, result }) => {
                 // Stored first: after a crash between the two the step must not be undone.

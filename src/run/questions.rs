@@ -1,4 +1,5 @@
 //! Questions of a run: asked in its terminal, answered from any terminal, ended when their time has passed.
+//! Secrets that are typed are asked for here, too, and never leave this process.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::event::{Answer, JournalError, TaskEvent};
 use crate::run::Live;
 use crate::run::answers::Given;
 use crate::task::TaskId;
+use crate::template::Names;
 
 impl Live<'_, '_> {
     /// Asks the operator. Other hosts continue meanwhile; without an answer the question stays
@@ -30,6 +32,38 @@ impl Live<'_, '_> {
             return Ok(());
         };
         self.note(TaskEvent::QuestionAnswered { answer, reason, by }.of(task)).await
+    }
+
+    /// Asks the operator for a secret that a task needs, unless another task did. Whether it is known now.
+    pub(super) async fn ask_secret(&self, task: &TaskId, name: &str) -> bool {
+        let _one_at_a_time = self.asking.lock().await;
+        if self.typed.borrow().contains_key(name) {
+            return true;
+        }
+        let run = self.run;
+        let (Some(asker), Some(input)) = (run.asker, run.plan.plan.inputs.get(name)) else {
+            return false;
+        };
+        let secret = tokio::select! {
+            biased;
+            () = run.stop.wait() => None,
+            secret = asker.secret(task, name, input) => secret,
+        };
+        let Some(secret) = secret else { return false };
+        // From now on it is found in all output, before it is sent.
+        run.plan.secrets.redactor.add(secret.expose().map(|text| (name, text)));
+        self.typed.borrow_mut().insert(name.to_owned(), secret);
+        true
+    }
+
+    /// Returns the secrets that were typed.
+    pub(super) fn typed_names(&self) -> Names {
+        let typed = self.typed.borrow();
+        let mut names = Names::default();
+        for (name, secret) in typed.iter() {
+            names.insert(name.clone(), secret.expose().next().unwrap_or_default().into());
+        }
+        names
     }
 
     /// Waits until the question of a task is answered from another terminal.

@@ -21,23 +21,22 @@ const MAX_RENDERED: usize = 16 * 1024 * 1024;
 /// Renders a command, and returns it with the host that it runs on. Errors name the part that could not
 /// be rendered.
 ///
-/// Its standard input, environment and uploads may contain secrets of the host that is worked on.
+/// Its standard input, environment and uploads may contain secrets.
 pub(super) fn command<'p>(
     spec: &CommandSpec,
-    names: &Names,
+    (names, secrets): (&Names, &Names),
     about: &HostName,
     on: &HostName,
     plan: &'p ResolvedPlan,
     step: &impl Display,
 ) -> Result<(&'p Host, Command), String> {
     let on = plan.inventory.host(on).ok_or_else(|| format!("{on} is not in the inventory"))?;
-    let secrets = plan.secrets.names(about);
     let mut names = names.clone();
     add_there(&mut names, about, on);
     let names = &names;
     let mut open = Cow::Borrowed(names);
     if !secrets.is_empty() {
-        open.to_mut().extend(&secrets);
+        open.to_mut().extend(secrets);
     }
     let body = match &spec.work {
         Work::Run(words) => {
@@ -54,7 +53,7 @@ pub(super) fn command<'p>(
         }
         Work::Shell(script) => Body::Script(text(script, Mode::Script, names)?),
         Work::Upload(upload) => {
-            let (content, secret) = content(&upload.source, names, &open, &secrets, plan)?;
+            let (content, secret) = content(&upload.source, names, &open, secrets, plan)?;
             Body::Upload(File {
                 content,
                 secret,

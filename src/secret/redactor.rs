@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Match};
 use serde_json::Value;
@@ -15,8 +16,14 @@ use serde_json::Value;
 use super::writings::Writing;
 use super::{SHORTEST, writings};
 
+/// All clones find the same secrets, also those that are added later.
 #[derive(Clone, Default)]
 pub struct Redactor {
+    finders: Arc<RwLock<Finders>>,
+}
+
+#[derive(Default)]
+struct Finders {
     plain: Finder,
     packed: Finder,
 }
@@ -44,7 +51,20 @@ impl Redactor {
     where
         B: AsRef<[u8]> + ?Sized + 'a,
     {
-        let (mut plain, mut packed) = (Vec::new(), Vec::new());
+        let redactor = Self::default();
+        redactor.add(secrets);
+        redactor
+    }
+
+    /// Adds secrets that became known.
+    pub fn add<'a, B>(&self, secrets: impl IntoIterator<Item = (&'a str, &'a B)>)
+    where
+        B: AsRef<[u8]> + ?Sized + 'a,
+    {
+        let mut finders = self.finders.write().unwrap_or_else(PoisonError::into_inner);
+        let Finders { plain, packed } = &mut *finders;
+        let mut plain = std::mem::take(&mut plain.writings);
+        let mut packed = std::mem::take(&mut packed.writings);
         for (name, secret) in secrets {
             let secret = secret.as_ref();
             if writings::trimmed(secret).len() < SHORTEST {
@@ -54,12 +74,16 @@ impl Redactor {
             plain.extend(writings::plain(secret).into_iter().map(named));
             packed.extend(writings::packed(secret).into_iter().map(named));
         }
-        Self { plain: Finder::new(plain), packed: Finder::new(packed) }
+        *finders = Finders { plain: Finder::new(plain), packed: Finder::new(packed) };
+    }
+
+    fn finders(&self) -> RwLockReadGuard<'_, Finders> {
+        self.finders.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether there are no secrets.
     pub fn is_idle(&self) -> bool {
-        self.plain.automaton.is_none()
+        self.finders().plain.automaton.is_none()
     }
 
     /// Returns a text without secrets.
@@ -104,14 +128,15 @@ impl Redactor {
     /// Returns bytes without secrets. If more followed and was cut off, a possible start of a secret at
     /// their end is removed too.
     pub fn bytes<'a>(&self, bytes: &'a [u8], is_cut: bool) -> Cow<'a, [u8]> {
-        if self.is_idle() {
+        let finders = self.finders();
+        if finders.plain.automaton.is_none() {
             return Cow::Borrowed(bytes);
         }
-        let mut hits = self.plain.hits(bytes, is_cut);
+        let mut hits = finders.plain.hits(bytes, is_cut);
         let places: Vec<usize> =
             (0..bytes.len()).filter(|&at| !bytes[at].is_ascii_whitespace()).collect();
         let squeezed: Vec<u8> = places.iter().map(|&at| bytes[at]).collect();
-        let packed = self.packed.hits(&squeezed, is_cut).into_iter();
+        let packed = finders.packed.hits(&squeezed, is_cut).into_iter();
         hits.extend(
             packed
                 .filter(|(range, _)| !range.is_empty())
@@ -219,6 +244,6 @@ fn begin(writing: &Writing) -> &[u8] {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Redactor({} writings)", self.plain.writings.len())
+        write!(out, "Redactor({} writings)", self.finders().plain.writings.len())
     }
 }

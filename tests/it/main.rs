@@ -6,6 +6,7 @@ mod ansible;
 mod anything;
 mod approvals;
 mod around;
+mod asked_secrets;
 mod bad_input;
 mod blocks;
 mod bombs;

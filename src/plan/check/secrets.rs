@@ -6,7 +6,7 @@
 //! the content has no name: an upload sends it as it is.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::plan::{Input, Plan, Purpose, Step, Text, Use};
+use crate::plan::{Action, Input, Plan, Purpose, Step, Text, Use, Work};
 use crate::template::expression::{Expr, ExprKind};
 use crate::template::{Name, Template};
 
@@ -44,7 +44,7 @@ fn misuse(name: &Name, input: &Input, used: &Use<'_>) -> Option<Diagnostic> {
             return Some(misused_file(name, input, used.purpose != Purpose::Content));
         }
         _ if !input.is_hidden() => return None,
-        (_, Purpose::Content | Purpose::Environment) => return None,
+        (_, Purpose::Content | Purpose::Environment) => return early(name, input, used.step),
         (Text::Expression(expression), _) if is_tested(&expression.root, word) => return None,
         (_, Purpose::Argument | Purpose::Setting | Purpose::Script | Purpose::Path { .. }) => {
             let message =
@@ -67,6 +67,33 @@ fn misuse(name: &Name, input: &Input, used: &Use<'_>) -> Option<Diagnostic> {
         .at(name.span, why)
         .also(input.span, "declared as a secret");
     Some(fault.help("use it in `stdin` or `env`, or in the `template` or `content` of an `upload`"))
+}
+
+/// Returns the problem of a secret that is typed when a step needs it, in a command that may run before: a probe,
+/// or an upload, which is compared with the file that is already there.
+fn early(name: &Name, input: &Input, step: Option<&Step>) -> Option<Diagnostic> {
+    let is_upload = match step.map(|step| &step.action) {
+        None => false,
+        Some(Action::Effect(effect)) if matches!(effect.command.work, Work::Upload(_)) => true,
+        Some(_) => return None,
+    };
+    if !input.ask {
+        return None;
+    }
+    let word = &name.name;
+    let (what, label) = if is_upload {
+        ("an upload", "it is compared with the file on the host before it is sent")
+    } else {
+        ("a probe", "probes run at any time, maybe before the secret was typed")
+    };
+    let fault = Diagnostic::error(
+        Code::AskedSecretUse,
+        format!("{what} cannot use `{word}`, which is typed when a step needs it"),
+    )
+    .at(name.span, label)
+    .also(input.span, "declared with `ask`")
+    .help("use it in `stdin` or `env` of a step");
+    Some(fault.help("or remove `ask`, and set the secret before the run starts"))
 }
 
 /// Whether an expression only tests if a secret is defined, which shows nothing of it.

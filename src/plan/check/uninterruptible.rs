@@ -114,6 +114,11 @@ fn inside(plan: &Plan, block: &Step, step: &Step, longest: &Longest, found: &mut
         }
         _ => None,
     };
+    let asked = match &step.action {
+        Action::Effect(effect) => plan.asked(&effect.command).next(),
+        _ => None,
+    };
+    let what = what.or(asked.map(|name| format!("waits until the secret `{name}` is typed")));
     let hold = step.on_failure == Some(OnFailure::Hold);
     let hold = hold.then(|| "`on_failure: hold` waits for the operator".to_owned());
     if let Some(what) = what.or(hold) {

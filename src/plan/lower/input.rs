@@ -18,7 +18,8 @@ impl Lowering<'_> {
         if !is_sound(node) {
             // What its keys mean depends on those that could not be read.
             let kind = InputKind::String { pattern: None };
-            return Input { kind, default: None, description, sensitive, optional: true, span };
+            let (default, optional, ask) = (None, true, false);
+            return Input { kind, default, description, sensitive, optional, ask, span };
         }
         self.misplaced_in_input(node, word);
         let kind = self.kind(node, word);
@@ -34,7 +35,8 @@ impl Lowering<'_> {
             self.secret_type(node, &kind);
         }
         let optional = self.optional(node, sensitive && kind != InputKind::File);
-        Input { kind, default, description, sensitive, optional, span }
+        let ask = self.ask(node, sensitive && matches!(kind, InputKind::String { .. }));
+        Input { kind, default, description, sensitive, optional, ask, span }
     }
 
     /// Whether a secret may be missing. Another input has a default instead.
@@ -47,6 +49,26 @@ impl Lowering<'_> {
                 .emit(&mut self.found);
         }
         is_secret && matches!(entry.value.value, Value::Bool(true))
+    }
+
+    /// Whether a secret is typed when a step needs it.
+    fn ask(&mut self, node: &Node, is_secret: bool) -> bool {
+        let Some(entry) = node.entry("ask") else { return false };
+        let wanted = matches!(entry.value.value, Value::Bool(true));
+        let optional = node.entry("optional").filter(|one| one.value.to_json() == true);
+        if !is_secret {
+            Diagnostic::error(Code::MisplacedKey, "`ask` is only allowed for a secret string")
+                .at(entry.key_span, "only secret strings are typed while a plan runs")
+                .help("remove it, or write `type: string` and `sensitive: true`")
+                .emit(&mut self.found);
+        } else if let Some(optional) = optional.filter(|_| wanted) {
+            Diagnostic::error(Code::MisplacedKey, "`ask` cannot be combined with `optional`")
+                .at(entry.key_span, "a step that needs it always gets a value")
+                .also(optional.key_span, "may be missing")
+                .help("remove one of them")
+                .emit(&mut self.found);
+        }
+        is_secret && wanted
     }
 
     fn secret_default(&mut self, entry: &Entry) {

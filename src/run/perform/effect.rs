@@ -277,6 +277,9 @@ impl Task<'_, '_, '_> {
                 return Ok(Some(conclusion));
             }
         }
+        if let Some(conclusion) = self.ask_secrets(work.effect).await {
+            return Ok(Some(conclusion));
+        }
         // The checks may have taken all the time, or the operator has requested a stop.
         if self.is_halted() {
             return Ok(Some(Conclusion::Stopped));
@@ -380,7 +383,8 @@ impl Task<'_, '_, '_> {
 
     fn command(&self, effect: &Effect, on: &HostName) -> Result<(&Host, Command), String> {
         let (plan, step) = (self.live.run.plan, &self.id.step);
-        render::command(&effect.command, &self.names, self.host, on, plan, step)
+        let names = (&self.names, &self.secrets());
+        render::command(&effect.command, names, self.host, on, plan, step)
     }
 
     /// Names an attempt: the same for everyone who computes it.

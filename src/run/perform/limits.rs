@@ -23,7 +23,7 @@ use crate::task::TaskId;
 
 /// The limits of a task, as they were when it was resumed.
 pub(super) struct Limits {
-    begin: Duration,
+    begin: Cell<Duration>,
     /// The blocks that have one, the outermost first.
     blocks: Vec<Limit>,
 }
@@ -58,7 +58,7 @@ impl Limits {
             })
         };
         Self {
-            begin: live.run.clock.monotonic(),
+            begin: Cell::new(live.run.clock.monotonic()),
             blocks: around.into_iter().chain([at]).filter_map(limit).collect(),
         }
     }
@@ -67,7 +67,12 @@ impl Limits {
 impl Task<'_, '_, '_> {
     fn passed(&self) -> Duration {
         let now = self.live.run.clock.monotonic();
-        now.saturating_sub(self.limits.begin)
+        now.saturating_sub(self.limits.begin.get())
+    }
+
+    /// Takes out time in which the operator was asked.
+    pub(super) fn not_counted(&self, time: Duration) {
+        self.limits.begin.set(self.limits.begin.get().saturating_add(time));
     }
 
     /// Returns how much time is left for the task; `None` for no limit.

@@ -25,6 +25,10 @@ use crate::transport::{Exit, Output, Recovered, Transport as _};
 /// How often a host is asked about an attempt that is still running there.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
+/// What is kept instead of output that was lost, or that may contain secrets that cannot be found in it.
+const LOST: &str = "[lost with the connection]";
+const WITH_SECRETS: &str = "[not kept: may contain a secret that was typed]";
+
 /// Settles all attempts at a task whose host is rolled back.
 pub(in crate::run) async fn settle<'r>(
     live: &Live<'r, '_>,
@@ -81,6 +85,7 @@ impl Task<'_, '_, '_> {
                 return None;
             }
             let passed = run.clock.monotonic().saturating_sub(begin);
+            let recovered = recovered.map(|found| self.without_secrets(found));
             let patience = match &recovered {
                 Ok(Recovered::Running) => attempt.timeout,
                 Err(error) if error.is_away() => away_for,
@@ -109,7 +114,7 @@ impl Task<'_, '_, '_> {
                     unknown("exit code 0, but its output was lost", Some(false))
                 }
                 Ok(Recovered::Exited(exit)) => {
-                    let stdout = "[lost with the connection]".to_owned();
+                    let stdout = if self.lacks_secrets() { WITH_SECRETS } else { LOST }.to_owned();
                     Outcome::Ended { exit, stdout, stderr: String::new(), cut: false }
                 }
                 Ok(Recovered::Absent) => Outcome::NeverStarted,
