@@ -17,7 +17,8 @@ use serde_json::Value;
 /// Maximum number of rows of a table, lines of a list, pairs of a map or matches of an expression.
 pub const MAX_ROWS: usize = 100_000;
 pub const MAX_COLUMNS: usize = 1_000;
-/// Maximum number of values of a JSON text, with lists and mappings: each takes far more memory than text.
+/// Maximum number of values of a JSON text, with lists and mappings, or of a table: each takes far more memory than
+/// text.
 pub const MAX_VALUES: usize = 250_000;
 
 const TRUE: &[&str] = &["true", "t", "yes", "y", "on", "1"];
@@ -174,6 +175,15 @@ fn is_blank(line: &str) -> bool {
 fn bounded(rows: usize) -> Result<(), String> {
     if rows > MAX_ROWS {
         return Err(format!("it printed more than {MAX_ROWS} rows"));
+    }
+    Ok(())
+}
+
+/// Bounds a table: its rows, and the values in all of them, with those of its key.
+fn bounded_table(rows: usize, columns: usize, is_keyed: bool) -> Result<(), String> {
+    bounded(rows)?;
+    if rows * (columns + usize::from(is_keyed)) > MAX_VALUES {
+        return Err(format!("it printed more than {MAX_VALUES} values"));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use regex::{Captures, Regex};
 use serde_json::Value;
 
 use crate::output::table::{Row, keyed};
-use crate::output::{Data, Type, Types, bounded, convert, quoted};
+use crate::output::{Data, Type, Types, bounded_table, convert, quoted};
 use crate::regexes;
 
 /// Reads the named groups of the first match as a map; with `key`, those of every match as rows.
@@ -15,7 +15,7 @@ pub(super) fn read(text: &str, pattern: &str, data: &Data) -> Result<Value, Stri
     let mut rows = Vec::new();
     for captures in regex.captures_iter(text).take(most) {
         let number = rows.len() + 1;
-        bounded(number)?;
+        bounded_table(number, regex.capture_names().flatten().count(), key.is_some())?;
         let row = row(&regex, &captures, types);
         rows.push(row.map_err(|why| match key {
             Some(_) => format!("match {number}: {why}"),

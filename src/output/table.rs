@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::output::{Data, Format, MAX_COLUMNS, Type, bounded, convert, is_blank, quoted};
+use crate::output::{Data, Format, MAX_COLUMNS, Type, bounded_table, convert, is_blank, quoted};
 
 /// A row: its fields by their names.
 pub(super) type Row = Map<String, Value>;
@@ -37,10 +37,10 @@ pub(super) fn read(text: &str, data: &Data) -> Result<Value, String> {
         return Err("expected a header, found no output".into());
     };
     let (header, mut columns) = first?;
-    bounded(lines(text, format).skip(1).count())?;
     if columns.len() > MAX_COLUMNS {
         return Err(format!("the header has more than {MAX_COLUMNS} columns"));
     }
+    bounded_table(lines(text, format).skip(1).count(), columns.len(), key.is_some())?;
     // As HAProxy prints it.
     if let Some(name) = columns[0].strip_prefix("# ").filter(|_| *format == Format::Csv) {
         columns[0] = name.to_owned().into();

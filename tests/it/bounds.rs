@@ -86,7 +86,7 @@ const BOUNDS: &[(&str, &str, &str, &str)] = &[
     ),
     ("rows of a table, lines, pairs", "src/output.rs", "MAX_ROWS", "the probe fails"),
     ("columns of a table", "src/output.rs", "MAX_COLUMNS", "the probe fails"),
-    ("values of a JSON document", "src/output.rs", "MAX_VALUES", "the probe fails"),
+    ("values of a JSON document or of a table", "src/output.rs", "MAX_VALUES", "the probe fails"),
     ("bytes of a file that is uploaded", "src/resolve/files.rs", "MAX_BYTES", "`file-too-large`"),
     ("bytes of all files that are uploaded", "src/resolve/files.rs", "MAX_SUM", "`file-too-large`"),
     ("hosts of one range", "src/inventory/ranges.rs", "MAX_NAMES", "`host-entry`"),
