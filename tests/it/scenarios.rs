@@ -31,11 +31,11 @@ fn every_scenario_of_the_shipped_plans_ends_as_it_says() {
     );
 }
 
-/// Plans of a failover, of a quorum and reboots, on models of clusters.
+/// Plans of a failover, of a quorum and reboots, and of what is around hosts, on models of clusters.
 #[test]
 fn the_scenarios_of_clusters_end_as_they_say() {
     let ended = Planrun::new().run(&["test", "tests/scenarios"]);
-    ended.exits(0).says("9 scenarios: 9 passed");
+    ended.exits(0).says("20 scenarios: 20 passed");
     Planrun::new().run(&["validate", "--deny", "warnings", "tests/scenarios"]).exits(0);
 }
 
