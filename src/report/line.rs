@@ -272,7 +272,10 @@ fn run_planned(planned: &RunPlanned) -> Line {
 /// Returns the batches: `, 1 at a time`.
 pub(crate) fn batches(outline: &Outline) -> String {
     let groups = outline.serial_groups.iter();
-    let groups = groups.map(|(group, sizes)| format!(", {}{}", printable(group), at_a_time(sizes)));
+    let groups = groups.map(|(group, sizes)| {
+        let sizes = at_a_time(sizes);
+        format!(", {} {}", printable(group), sizes.trim_start_matches(", "))
+    });
     at_a_time(&outline.serial) + &groups.collect::<String>()
 }
 
@@ -380,8 +383,12 @@ fn attempt_ended(state: &RunState, task: &TaskId, outcome: &Outcome) -> Option<L
     if !detail::is_bad(outcome) {
         return None;
     }
-    let on = state.task(task)?.attempts.last().map(|last| &last.on);
-    let on = on.unwrap_or(&task.host);
+    let known = state.task(task)?;
+    // `done_when` has decided it, and nothing more was learned since.
+    if known.status.is_some() && matches!(outcome, Outcome::Unknown { .. }) {
+        return None;
+    }
+    let on = known.attempts.last().map_or(&task.host, |last| &last.on);
     let mut text = match outcome {
         Outcome::Ended { stdout, stderr, .. } => {
             let stream = if stderr.trim().is_empty() { stdout } else { stderr };
