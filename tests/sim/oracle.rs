@@ -609,6 +609,8 @@ impl<'l> Book<'l> {
             TaskStatus::Changed if !all.iter().any(is_changed) => {
                 return broken(format!("P9: {task} is changed, and nothing took effect"));
             }
+            // Whether it is torn down depends on how the run ends, which may change after a failed teardown.
+            TaskStatus::Skipped if self.is_teardown(&task.step) => {}
             TaskStatus::Unchanged | TaskStatus::Skipped
                 if all.iter().any(|it| it.starts > 0 && !it.is_refuted) =>
             {
@@ -798,15 +800,16 @@ impl<'l> Book<'l> {
         let Some(undone) = host.tasks.get(&step) else {
             return broken(format!("P4: {handler} starts, and {step} never did"));
         };
-        // What was sent before the host was stuck may start later.
-        if !matches!(
+        // What was sent before the host was stuck, or before a teardown was given up, may start later.
+        let is_undone = matches!(
             host.status,
             HostStatus::RollingBack | HostStatus::TearingDown | HostStatus::Stuck
-        ) {
-            return broken(format!(
-                "P4: {handler} starts, and {} is not rolled back",
-                handler.host
-            ));
+        );
+        let was_torn_down = host.before != HostStatus::NotStarted;
+        let is_late = !is_undone && was_torn_down && self.is_teardown(&handler.step);
+        if !is_undone && !is_late {
+            let name = &handler.host;
+            return broken(format!("P4: {handler} starts, and {name} is not rolled back"));
         }
         for (path, task) in &host.tasks {
             if self.case.is_handler(path) {
@@ -819,7 +822,8 @@ impl<'l> Book<'l> {
             }
             let handled = self.case.step(path).and_then(|step| step.handler.as_ref());
             // A run that is not rolled back only tears down.
-            let is_due = |handler: &&StepPath| host.teardown.is_none() || self.is_teardown(handler);
+            let only_tears_down = host.teardown.is_some() || is_late;
+            let is_due = |handler: &&StepPath| !only_tears_down || self.is_teardown(handler);
             let handled = handled.filter(|_| task.order > undone.order).filter(is_due);
             let Some(handled) = handled else { continue };
             let handled = path.same_item(handled);

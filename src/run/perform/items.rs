@@ -32,7 +32,10 @@ impl Task<'_, '_, '_> {
         };
         let text = match items {
             Ok(items) if items.len() <= MAX_ITEMS => {
-                self.begin(Some(items)).await?;
+                // A stop may have been requested while they were evaluated.
+                if !self.is_halted() {
+                    self.begin(Some(items)).await?;
+                }
                 return Ok(Conclusion::Stopped);
             }
             Ok(items) => {
