@@ -45,6 +45,7 @@ mod prompter;
 mod prune;
 mod resolve;
 mod resume;
+mod revision;
 mod rollback;
 mod runs;
 mod schema;

@@ -6,8 +6,8 @@ use crate::cli::configuration::secret_commands;
 use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::session::{How, Session};
 use crate::cli::targets::Targets;
-use crate::cli::values::Values;
-use crate::cli::{Context, Exit, Fault, open_run, print, who};
+use crate::cli::values::{Values, assignment};
+use crate::cli::{Context, Exit, Fault, open_run, print, revision, who};
 use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::{Event, RunEvent, SecretSources};
@@ -21,12 +21,15 @@ use crate::source::Sources;
 
 /// Maximum number of hosts that are listed before a run starts.
 const MOST_HOSTS: usize = 8;
+/// Maximum length of a reason and of a label, in bytes.
+const MAX_ABOUT: usize = 1000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   planrun apply plans/obox-restart.yaml -i demo
   planrun apply plans/obox-restart.yaml -i prod --limit backend1 --set drain_for=30m
+  planrun apply plans/obox-restart.yaml -i prod --reason 'security update' --label ticket=CHG-1234
   planrun apply plans/obox-restart.yaml -i prod --output json >run.jsonl")]
 pub(super) struct Args {
     /// The plan
@@ -42,9 +45,29 @@ pub(super) struct Args {
     pub(super) values: Values,
     #[command(flatten)]
     how: How,
+    /// Why the run is started; shown wherever the run is
+    #[arg(long, value_name = "TEXT", value_parser = about)]
+    reason: Option<String>,
+    /// A label of the run, such as the number of a change ticket; repeat it for more
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
     /// Start without asking for confirmation; questions of the plan are still asked
     #[arg(long, short, overrides_with = "yes")]
     yes: bool,
+}
+
+/// Reads a reason, or the value of a label.
+fn about(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must not be empty".to_owned()),
+        text if text.len() > MAX_ABOUT => Err(format!("must not exceed {MAX_ABOUT} bytes")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn label(word: &str) -> Result<(String, String), String> {
+    let (key, value) = assignment(word).map_err(|_| "expected KEY=VALUE".to_owned())?;
+    Ok((about(&key)?, about(&value)?))
 }
 
 /// Returns a path that means the same in another directory. A list of hosts is not a path.
@@ -66,6 +89,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let mut first = planned(&loaded.plan, &path, &loaded.text, &by, models.collect());
     first.arguments = arguments(args, &loaded.plan);
     first.limit.clone_from(&args.values.limit);
+    first.reason.clone_from(&args.reason);
+    first.labels = args.labels.iter().cloned().collect();
+    first.commit = revision::commit_of(&args.plan, &loaded.text);
     if secrets::are_needed(&loaded.plan.plan) {
         first.secrets = Some(SecretSources {
             inputs: args.values.inputs.as_deref().map(whole_path),
@@ -109,6 +135,12 @@ fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
     for (name, value) in &args.values.set {
         let value = if hidden.contains(&name.as_str()) { "..." } else { value };
         option("--set", format!("{name}={value}"));
+    }
+    if let Some(reason) = &args.reason {
+        option("--reason", reason.clone());
+    }
+    for (key, value) in &args.labels {
+        option("--label", format!("{key}={value}"));
     }
     words
 }

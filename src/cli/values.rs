@@ -40,7 +40,7 @@ pub(super) fn duration(word: &str) -> Result<Duration, String> {
 }
 
 /// Splits `NAME=VALUE`; the value may be empty and may contain more `=`.
-fn assignment(word: &str) -> Result<(String, String), String> {
+pub(super) fn assignment(word: &str) -> Result<(String, String), String> {
     match word.split_once('=') {
         Some((name, value))
             if !name.is_empty()

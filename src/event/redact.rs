@@ -37,10 +37,12 @@ impl RunEvent {
             }
             Self::Paused { why } => text(why, by),
             Self::Ordered { why, .. } => reason(why, by),
-            Self::Planned(_)
-            | Self::Started
-            | Self::Resumed { .. }
-            | Self::StopRequested { .. } => {}
+            Self::Planned(planned) => {
+                optional(&mut planned.reason, |why| text(why, by));
+                planned.labels.values_mut().for_each(|label| text(label, by));
+                planned.arguments.iter_mut().for_each(|word| text(word, by));
+            }
+            Self::Started | Self::Resumed { .. } | Self::StopRequested { .. } => {}
         }
     }
 }

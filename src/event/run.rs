@@ -69,6 +69,16 @@ pub struct RunPlanned {
     pub tool: String,
     /// Who started it: `user@machine`.
     pub by: String,
+    /// Why it was started, in the words of the operator (`--reason`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The labels of the operator (`--label`): the number of a ticket, a team.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub labels: IndexMap<String, String>,
+    /// The git commit that has this text of the plan at this path; `None` if no commit that was checked
+    /// out has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// The plan's path as the user named it.
     pub plan_path: String,
     /// The arguments of `apply` that start the same run again, without `--limit` and secrets; empty

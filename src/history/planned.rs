@@ -19,6 +19,10 @@ pub struct Planned {
     pub summary: Option<String>,
     /// Who started it: `user@machine`.
     pub by: String,
+    /// Why it was started, if the operator said so.
+    pub reason: Option<String>,
+    /// The labels that the operator gave it.
+    pub labels: IndexMap<String, String>,
     /// The plan's path as the user named it.
     pub plan_path: String,
     /// The words that start such a run again.
@@ -44,6 +48,8 @@ impl Planned {
             plan: outline.plan.clone(),
             summary: outline.summary.clone(),
             by: planned.by.clone(),
+            reason: planned.reason.clone(),
+            labels: planned.labels.clone(),
             plan_path: planned.plan_path.clone(),
             arguments: planned.arguments.clone(),
             limit: planned.limit.clone(),

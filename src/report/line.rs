@@ -266,7 +266,12 @@ fn run_planned(planned: &RunPlanned) -> Line {
         count(planned.hosts.len(), "host"),
         batches(&planned.outline)
     );
-    Line::new("planned", Tone::Strong, text)
+    let reason = planned.reason.iter().map(|why| format!("reason    {}", sentence(why)));
+    let labels = planned.labels.iter().map(|(key, value)| sentence(&format!("{key}={value}")));
+    let labels = labels.map(|label| format!("label     {label}"));
+    let mut line = Line::new("planned", Tone::Strong, text);
+    line.details = reason.chain(labels).map(|text| Detail::new(Tone::Plain, text)).collect();
+    line
 }
 
 /// Returns the batches: `, 1 at a time`.

@@ -63,6 +63,8 @@ pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     pretty_json(&json!({
         "id": invocation.run,
         "plan": state.planned.plan,
+        "reason": state.planned.reason,
+        "labels": state.planned.labels,
         "state": state_word(&state, kept.is_alive).replace(' ', "_"),
         "alive": kept.is_alive,
         "waits_for": waits_for(&state),
@@ -103,8 +105,12 @@ impl Page<'_> {
             _ => None,
         });
         let Some((record, planned)) = planned else { return };
-        let digest: String = planned.plan_digest.chars().take(DIGEST_DIGITS).collect();
-        let plan = format!("{}, sha256 {}", sentence(&planned.plan_path), printable(&digest));
+        let short = |hex: &str| printable(&hex.chars().take(DIGEST_DIGITS).collect::<String>());
+        let mut plan =
+            format!("{}, sha256 {}", sentence(&planned.plan_path), short(&planned.plan_digest));
+        if let Some(commit) = &planned.commit {
+            plan = format!("{plan}, commit {}", short(commit));
+        }
         self.fact("plan", &plan);
         self.fact("inventory", &sentence(&planned.inventory.path));
         let started = format!(
@@ -114,6 +120,12 @@ impl Page<'_> {
             sentence(&planned.tool)
         );
         self.fact("started", &started);
+        if let Some(reason) = &planned.reason {
+            self.fact("reason", &sentence(reason));
+        }
+        for (key, value) in &planned.labels {
+            self.fact("label", &sentence(&format!("{key}={value}")));
+        }
         if let Some(last) = records.last() {
             let at = self.style.date(last.at);
             let virtual_time = if state.planned.is_model { " (virtual time)" } else { "" };

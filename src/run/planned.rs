@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Diagnostics, Severity, render};
@@ -54,6 +55,9 @@ pub fn planned(
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         by: by.to_owned(),
+        reason: None,
+        labels: IndexMap::new(),
+        commit: None,
         plan_path: plan_path.to_owned(),
         arguments: Vec::new(),
         limit: None,

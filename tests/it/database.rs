@@ -25,6 +25,9 @@ fn id(name: &str) -> RunId {
 
 fn planned() -> Event {
     Event::Run(RunEvent::Planned(Box::new(RunPlanned {
+        reason: None,
+        labels: indexmap::IndexMap::new(),
+        commit: None,
         format: 1,
         tool: "0.1.0".into(),
         by: "ada@ops".into(),

@@ -55,6 +55,7 @@ mod model_hosts;
 mod new;
 mod next_move;
 mod order;
+mod pages;
 mod planned;
 mod plans;
 #[path = "../../fuzz/expressions.rs"]
