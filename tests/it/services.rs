@@ -10,7 +10,37 @@ mod postgresql;
 
 use std::process::{Output, Stdio};
 
-use crate::harness::program;
+use tempfile::TempDir;
+
+use crate::harness::{Planrun, program, root};
+
+/// Real servers of one test, started by a script of `tests/services`; ended when dropped.
+struct Lab {
+    script: String,
+    folder: TempDir,
+    planrun: Planrun,
+}
+
+impl Lab {
+    fn up(script: &str) -> Self {
+        // Short, for the sockets in it.
+        let folder = tempfile::Builder::new().prefix("pr").tempdir_in("/tmp").unwrap();
+        let script = root().join("tests/services").join(script).to_str().unwrap().to_owned();
+        let lab = Self { script, folder, planrun: Planrun::new() };
+        ran(&lab.script, &["up", &lab.at(""), &std::process::id().to_string()]);
+        lab
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ended = program(&self.script).args(["down", &self.at("")]).output();
+    }
+}
 
 /// Runs a program of this machine to its end.
 #[track_caller]

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use planrun::event::HostStatus;
-use tempfile::TempDir;
 
-use super::ran;
-use crate::harness::{Ended, Planrun, edited, program, root};
+use super::{Lab, ran};
+use crate::harness::{Ended, edited, program};
 
 /// The plan with less patience where nothing goes wrong slowly.
 const LESS_PATIENCE: [(&str, &str); 3] = [
@@ -21,28 +20,9 @@ const LESS_PATIENCE: [(&str, &str); 3] = [
 
 const SERVERS: [&str; 3] = ["web1", "web2", "web3"];
 
-/// Three servers and two balancers; ended when dropped.
-struct Lab {
-    folder: TempDir,
-    planrun: Planrun,
-}
-
 impl Lab {
-    fn up() -> Self {
-        let folder = tempfile::Builder::new().prefix("pr").tempdir_in("/tmp").unwrap();
-        let lab = Self { folder, planrun: Planrun::new() };
-        let script = root().join("tests/services/web");
-        let owner = std::process::id().to_string();
-        ran(script.to_str().unwrap(), &["up", &lab.at(""), &owner]);
-        lab
-    }
-
-    fn at(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-
     /// The words that bring all servers to a release.
-    fn apply(&self, release: &str) -> Vec<String> {
+    fn update_words(&self, release: &str) -> Vec<String> {
         let text = edited("plans/web-rolling-update.yaml", &LESS_PATIENCE);
         let plan = self.planrun.file("web-rolling-update.yaml", text);
         let (inventory, release) = (self.at("inventory.yaml"), format!("release={release}"));
@@ -50,8 +30,8 @@ impl Lab {
     }
 
     #[track_caller]
-    fn run(&self, release: &str) -> Ended {
-        let words = self.apply(release);
+    fn update(&self, release: &str) -> Ended {
+        let words = self.update_words(release);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.planrun.run_json(&words)
     }
@@ -106,13 +86,6 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let script = root().join("tests/services/web");
-        let _ended = program(script).args(["down", &self.at("")]).output();
-    }
-}
-
 struct Clients {
     clients: Vec<JoinHandle<(usize, Vec<String>)>>,
     stop: Arc<AtomicBool>,
@@ -134,10 +107,10 @@ impl Clients {
 #[test]
 #[ignore = "needs HAProxy and nginx: tests/services/install"]
 fn servers_are_updated_one_by_one_and_no_client_notices() {
-    let lab = Lab::up();
+    let lab = Lab::up("web");
     let clients = lab.clients();
 
-    let ended = lab.run("2");
+    let ended = lab.update("2");
 
     clients.were_all_served();
     ended.exits(0);
@@ -154,10 +127,10 @@ fn servers_are_updated_one_by_one_and_no_client_notices() {
 #[test]
 #[ignore = "needs HAProxy and nginx: tests/services/install"]
 fn a_release_that_does_not_start_is_undone_on_its_server_and_both_balancers() {
-    let lab = Lab::up();
+    let lab = Lab::up("web");
     let clients = lab.clients();
 
-    let ended = lab.run("3");
+    let ended = lab.update("3");
 
     clients.were_all_served();
     ended.exits(1);
@@ -172,9 +145,9 @@ fn a_release_that_does_not_start_is_undone_on_its_server_and_both_balancers() {
 #[test]
 #[ignore = "needs HAProxy and nginx: tests/services/install"]
 fn a_killed_controller_leaves_a_drained_server_and_its_resume_puts_it_back() {
-    let lab = Lab::up();
+    let lab = Lab::up("web");
     let clients = lab.clients();
-    let words = lab.apply("2");
+    let words = lab.update_words("2");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut going = lab.planrun.begin_json(&words);
     going.until_sends("web2/restart");
@@ -197,8 +170,8 @@ fn a_killed_controller_leaves_a_drained_server_and_its_resume_puts_it_back() {
 #[test]
 #[ignore = "needs HAProxy and nginx: tests/services/install"]
 fn the_rollback_of_a_finished_update_goes_back_server_by_server() {
-    let lab = Lab::up();
-    lab.run("2").exits(0);
+    let lab = Lab::up("web");
+    lab.update("2").exits(0);
     let clients = lab.clients();
 
     let back = lab.planrun.run_json(&["rollback", "last"]);

@@ -4,10 +4,9 @@
 use std::fs;
 
 use planrun::event::HostStatus;
-use tempfile::TempDir;
 
-use super::ran;
-use crate::harness::{Ended, Planrun, edited, program, root};
+use super::{Lab, ran};
+use crate::harness::{Ended, edited};
 
 /// The plan with less patience where nothing goes wrong slowly.
 const LESS_PATIENCE: [(&str, &str); 2] = [
@@ -20,35 +19,16 @@ const LESS_PATIENCE: [(&str, &str); 2] = [
 
 const MEMBERS: [&str; 3] = ["n1", "n2", "n3"];
 
-/// Three members; ended when dropped.
-struct Lab {
-    folder: TempDir,
-    planrun: Planrun,
-}
-
 impl Lab {
-    fn up() -> Self {
-        let folder = tempfile::Builder::new().prefix("pr").tempdir_in("/tmp").unwrap();
-        let lab = Self { folder, planrun: Planrun::new() };
-        let script = root().join("tests/services/etcd");
-        let owner = std::process::id().to_string();
-        ran(script.to_str().unwrap(), &["up", &lab.at(""), &owner]);
-        lab
-    }
-
-    fn at(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn apply(&self) -> Vec<String> {
+    fn reboot_words(&self) -> Vec<String> {
         let text = edited("plans/etcd-reboot.yaml", &LESS_PATIENCE);
         let plan = self.planrun.file("etcd-reboot.yaml", text);
         ["apply", &plan, "--inventory", &self.at("inventory.yaml")].map(str::to_owned).to_vec()
     }
 
     #[track_caller]
-    fn run(&self) -> Ended {
-        let words = self.apply();
+    fn reboot(&self) -> Ended {
+        let words = self.reboot_words();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.planrun.run_json(&words)
     }
@@ -99,20 +79,13 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let script = root().join("tests/services/etcd");
-        let _ended = program(script).args(["down", &self.at("")]).output();
-    }
-}
-
 #[test]
 #[ignore = "needs etcd: tests/services/install"]
 fn every_member_is_rebooted_once_the_leader_last_and_the_flag_is_gone() {
-    let lab = Lab::up();
+    let lab = Lab::up("etcd");
     let leader = lab.leader();
 
-    let ended = lab.run();
+    let ended = lab.reboot();
 
     ended.exits(0);
     assert_eq!(lab.reboots(), [1; 3]);
@@ -131,12 +104,12 @@ fn every_member_is_rebooted_once_the_leader_last_and_the_flag_is_gone() {
 #[test]
 #[ignore = "needs etcd: tests/services/install"]
 fn a_member_that_does_not_come_back_stops_the_run_with_the_flag_still_set() {
-    let lab = Lab::up();
+    let lab = Lab::up("etcd");
     let first = lab.first();
     let broken = lab.at(&format!("{first}/does_not_start"));
     fs::write(&broken, "").unwrap();
 
-    let paused = lab.run();
+    let paused = lab.reboot();
 
     paused.exits(6).says("setup/announce");
     let run = lab.planrun.newest();
@@ -161,10 +134,10 @@ fn a_member_that_does_not_come_back_stops_the_run_with_the_flag_still_set() {
 #[test]
 #[ignore = "needs etcd: tests/services/install"]
 fn an_aborted_run_deletes_its_flag() {
-    let lab = Lab::up();
+    let lab = Lab::up("etcd");
     let first = lab.first();
     fs::write(lab.at(&format!("{first}/does_not_start")), "").unwrap();
-    lab.run().exits(6);
+    lab.reboot().exits(6);
 
     lab.planrun.run(&["abort", &lab.planrun.newest(), "--acknowledge"]).exits(0);
 
@@ -176,10 +149,10 @@ fn an_aborted_run_deletes_its_flag() {
 #[test]
 #[ignore = "needs etcd: tests/services/install"]
 fn the_flag_of_somebody_else_stops_the_run_and_stays() {
-    let lab = Lab::up();
+    let lab = Lab::up("etcd");
     lab.ask("n2", &["put", "/maintenance", "backup"]);
 
-    lab.run().exits(2).says("no other maintenance is under way");
+    lab.reboot().exits(2).says("no other maintenance is under way");
 
     assert_eq!(lab.flag(), "backup");
     assert_eq!(lab.reboots(), [0; 3]);
@@ -188,9 +161,9 @@ fn the_flag_of_somebody_else_stops_the_run_and_stays() {
 #[test]
 #[ignore = "needs etcd: tests/services/install"]
 fn a_controller_killed_during_a_reboot_goes_on_without_a_second_one() {
-    let lab = Lab::up();
+    let lab = Lab::up("etcd");
     let first = lab.first();
-    let words = lab.apply();
+    let words = lab.reboot_words();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut going = lab.planrun.begin_json(&words);
     going.until_sends(&format!("{first}/reboot"));
