@@ -1,11 +1,14 @@
 # What the labs of tests with real servers share. Sourced by bash; needs $dir, the folder of a lab.
 
+# Prints a port that nothing listens on. It is below those that the system gives to connections, and no other lab counts in
+# the same ones at the same time.
 free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 20000))
-        [ -n "$(ss -Hltn "sport = :$port")" ] || break
+    local port first=$((12000 + PPID % 1000 * 20))
+    port=$(cat "$dir/port" 2>/dev/null || echo "$first")
+    while [ -n "$(ss -Hltn "sport = :$port")" ]; do
+        port=$((port + 1))
     done
+    echo $((port + 1)) >"$dir/port"
     echo "$port"
 }
 
@@ -57,4 +60,14 @@ end_process() {
 ends_with() {
     local owner=$1 lab=$2
     setsid sh -c "while kill -0 $owner 2>/dev/null; do sleep 2; done; [ ! -e '$dir' ] || '$lab' down '$dir'" >/dev/null 2>&1 </dev/null &
+}
+
+# await PROBLEM COMMAND...: waits half a minute until the command succeeds.
+await() {
+    local problem=$1 end=$((SECONDS + 30))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || { echo "$problem; see $dir" >&2; exit 1; }
+        sleep 0.2
+    done
 }
