@@ -18,6 +18,9 @@ fn lines<'t>(text: &'t str, format: &Format) -> Box<dyn Iterator<Item = Line<'t>
         let lines = text.lines().filter(|line| !line.is_empty());
         return Box::new(lines.map(|line| Ok((line, line.split('\t').map(Cow::from).collect()))));
     }
+    if let Err(why) = are_quotes_closed(text) {
+        return Box::new(std::iter::once(Err(why)));
+    }
     let mut reader = csv::ReaderBuilder::new();
     let reader = reader.has_headers(false).flexible(true).from_reader(text.as_bytes());
     Box::new(reader.into_records().map(|record| {
@@ -27,6 +30,36 @@ fn lines<'t>(text: &'t str, format: &Format) -> Box<dyn Iterator<Item = Line<'t>
         let cells = record.iter().map(|cell| cell.to_owned().into()).collect();
         Ok((line.unwrap_or_default(), cells))
     }))
+}
+
+/// Checks what the reader of CSV lets pass: a cell in quotes that does not end, and text after the closing quote.
+/// Otherwise a cell would take in the rows that follow.
+fn are_quotes_closed(text: &str) -> Result<(), String> {
+    let line_of = |rest: &str| 1 + text[..text.len() - rest.len()].matches('\n').count();
+    let mut rest = text;
+    while !rest.is_empty() {
+        // A cell starts here.
+        let Some(mut cell) = rest.strip_prefix('"') else {
+            rest = rest.find([',', '\r', '\n']).map_or("", |end| &rest[end + 1..]);
+            continue;
+        };
+        let after = loop {
+            let Some((_, after)) = cell.split_once('"') else {
+                return Err(format!("the quote in line {} is not closed", line_of(rest)));
+            };
+            match after.strip_prefix('"') {
+                Some(more) => cell = more,
+                None => break after,
+            }
+        };
+        if !after.is_empty() && !after.starts_with([',', '\r', '\n']) {
+            let text = quoted(after.lines().next().unwrap_or_default());
+            let line = line_of(after);
+            return Err(format!("line {line} has text after a closing quote: {text}"));
+        }
+        rest = after.get(1..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// Reads rows of cells; the first line names the columns.

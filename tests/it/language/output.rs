@@ -415,3 +415,18 @@ fn rows_have_a_bound() {
     let list = format!("[{}{{}}]", "{},".repeat(MAX_ROWS));
     refuses(&json_by("", &[("a", Type::Int)]), list, &why);
 }
+
+#[test]
+fn quotes_of_csv_that_would_take_in_other_rows_are_refused() {
+    let csv = |text: &str| parse(&by(Format::Csv, "", &[]), text);
+    let refuses = |text: &str, why: &str| refuses(&by(Format::Csv, "", &[]), text, why);
+    assert_eq!(
+        csv("a,b\n\"1\n2\",\"say \"\"x\"\"\"\n"),
+        Ok(json!([{"a": "1\n2", "b": "say \"x\""}]))
+    );
+    assert_eq!(csv("a,b\r\n5\" disk,\"\"\r\n"), Ok(json!([{"a": "5\" disk", "b": ""}])));
+    assert_eq!(csv("a,b\n1,\"2\""), Ok(json!([{"a": "1", "b": "2"}])));
+    refuses("a,b\n\"1,2\n3,4\n", "the quote in line 2 is not closed");
+    refuses("a,b\n1,2\n3,\"\"\"\n5,6\n", "the quote in line 3 is not closed");
+    refuses("a,b\n1,\"x\"z\n", "line 2 has text after a closing quote: \"z\"");
+}
