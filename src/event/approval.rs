@@ -1,8 +1,8 @@
 //! Approvals: a question that several people answer, and that has a time limit.
 //!
-//! A *person* is the name in front of the `@` of `user@machine`, so one user on two machines is one person; or
-//! that in front of the brackets of `name (user@machine)`. What this proves is described in
-//! `docs/concepts.md`.
+//! A *person* is the name in front of the `@` of `user@machine`, so one user on two machines is one person; in
+//! `name (user@machine)` it is that of the name. Upper and lower case are the same. What this proves is described
+//! in `docs/concepts.md`.
 
 use std::fmt;
 
@@ -53,8 +53,12 @@ impl fmt::Display for Uncounted {
 
 /// Returns the person of a `user@machine`, or of a `name (user@machine)`.
 pub fn person(by: &str) -> &str {
-    let named = by.split_once(" (").or_else(|| by.split_once('@'));
-    named.map_or(by, |(person, _)| person)
+    let name = by.split_once(" (").map_or(by, |(name, _)| name);
+    name.split_once('@').map_or(name, |(person, _)| person)
+}
+
+fn are_same(one: &str, other: &str) -> bool {
+    person(one).to_lowercase() == person(other).to_lowercase()
 }
 
 impl Approval {
@@ -66,10 +70,10 @@ impl Approval {
     /// Returns why an approval would not count now.
     pub fn refusal(&self, by: &str) -> Option<Uncounted> {
         let person = person(by).to_owned();
-        if self.given.iter().any(|given| self::person(given) == person) {
+        if self.given.iter().any(|given| are_same(given, by)) {
             return Some(Uncounted::Again { person, left: self.left() });
         }
-        let is_starter = self.not_by.as_deref().is_some_and(|by| self::person(by) == person);
+        let is_starter = self.not_by.as_deref().is_some_and(|starter| are_same(starter, by));
         is_starter.then_some(Uncounted::Starter { person })
     }
 

@@ -100,6 +100,12 @@ fn who_started_the_run_may_not_count() {
     planrun.run(&["apply", &plan, "-i", &hosts]).exits(6).says("not by ");
     let resolve = |words: &[&str]| planrun.run(&[&["resolve", "last"], words].concat());
     resolve(&["--as", "approve"]).exits(2).says("has started the run").says("--by NAME");
+    let shown = planrun.run(&["show", "last"]).stdout;
+    let started = shown.lines().find_map(|line| line.split_once(" by ")).unwrap().1;
+    let name = started.split([' ', '@']).next().unwrap();
+    for same in [name, &name.to_uppercase(), &format!("{name}@vm")] {
+        resolve(&["--as", "approve", "--by", same]).exits(2).says("has started the run");
+    }
     resolve(&["--as", "approve", "--by", "ann"]).exits(0).says("to continue, run");
 }
 
