@@ -154,7 +154,7 @@ pub fn resolve(
     let sections = sections(&plan, &inventory, &hosts);
     let mut resolved =
         ResolvedPlan { plan, inventory, hosts, inputs, files, secrets, groups, sections };
-    secrets::check(&resolved, given, &mut own);
+    secrets::check(&resolved, given, sources, &mut own);
     stages::inputs(&resolved, &mut own);
     // Paths are made of values: with faulty ones every file would be missing, too.
     if !own.has_errors() {

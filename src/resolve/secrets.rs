@@ -143,7 +143,12 @@ pub(super) fn hide(plan: &Plan, inventory: &mut Inventory, given: &Inputs, sourc
     }
 }
 
-pub(super) fn check(resolved: &ResolvedPlan, given: &Inputs, found: &mut Diagnostics) {
+pub(super) fn check(
+    resolved: &ResolvedPlan,
+    given: &Inputs,
+    sources: &Sources,
+    found: &mut Diagnostics,
+) {
     let inputs = resolved.plan.inputs.iter();
     for (name, input) in inputs.filter(|(_, input)| input.sensitive) {
         if input.is_hidden() && given.set.iter().any(|(set, _)| set == name) {
@@ -167,11 +172,11 @@ pub(super) fn check(resolved: &ResolvedPlan, given: &Inputs, found: &mut Diagnos
                 .emit(found);
         }
     }
-    copied(resolved, found);
+    copied(resolved, sources, found);
 }
 
 /// Reports secrets that would be stored, inside other values.
-fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
+fn copied(resolved: &ResolvedPlan, sources: &Sources, found: &mut Diagnostics) {
     let redactor = &resolved.secrets.redactor;
     if redactor.is_idle() {
         return;
@@ -179,8 +184,16 @@ fn copied(resolved: &ResolvedPlan, found: &mut Diagnostics) {
     let fault = |what: String| {
         Diagnostic::error(Code::SecretInOtherValue, what)
             .help("remove it there: everything except secrets is stored with the run")
-            .help("or use a secret that does not occur in the inventory")
+            .help("or use a secret that occurs neither in the plan nor in the inventory")
     };
+    // Where it is written is not shown: that would show the secret.
+    let mut inputs = hidden(&resolved.plan);
+    if inputs.any(|(_, input)| redactor.finds(sources.get(input.span.source).text())) {
+        found.push(fault(format!("the text of plan {} contains a secret", resolved.plan.name)));
+    }
+    if resolved.inventory.hosts.keys().any(|name| redactor.finds(name.as_str())) {
+        found.push(fault("the name of a host contains a secret".to_owned()));
+    }
     for host in resolved.inventory.hosts.values() {
         for (name, variable) in &host.vars {
             if redactor.finds(&variable.value.to_string()) {
@@ -232,5 +245,5 @@ pub fn again(
     let (plan, inputs) = (&resolved.plan, &resolved.inputs);
     resolved.secrets.read(plan, inputs, help, &*sources.files(), found);
     hide(&resolved.plan, &mut inventory, given, sources);
-    check(resolved, given, found);
+    check(resolved, given, sources, found);
 }

@@ -294,6 +294,22 @@ fn a_secret_that_is_seen_already_is_told() {
 }
 
 #[test]
+fn a_secret_that_the_plan_or_a_host_name_shows_is_refused_and_not_shown() {
+    let scene = Scene::new();
+    // The title of a step, and the name of the host.
+    for (shown, part) in [("repeats", "the text of plan"), ("here-and-now", "the name of a host")] {
+        let hosts = fs::read_to_string(scene.path("hosts.yaml")).unwrap();
+        scene.write("hosts.yaml", &hosts.replace("{here:", "{here-and-now:"));
+        let plan = PLAN.replace(", default_: no", "");
+        scene.write("plan.yaml", &plan.replace("steps:", "description: it repeats\nsteps:"));
+        scene.write("inputs.yaml", &format!("token: {shown}\nkeys: []\n"));
+        let ended = scene.apply_with_keys(&[]);
+        ended.exits(2).says("secret-in-other-value").says(part);
+        assert!(!ended.stderr.contains(shown), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_plan_is_checked_without_its_secrets() {
     let scene = Scene::new();
     let (plan, hosts) = (scene.name("plan.yaml"), scene.name("hosts.yaml"));
