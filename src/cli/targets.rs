@@ -59,7 +59,7 @@ impl Targets {
         let clock = Clock::virtual_from(virtual_now(&saved, past)?);
         let hosts = inventory.hosts.values();
         let model = ModelTransport::new(named.model, hosts, clock.clone(), Some(saved));
-        let model = Rc::new(model.map_err(|error| of_model(&error))?);
+        let model = Rc::new(model.map_err(|error| of_model("create", &error))?);
         let shared: Rc<dyn Transport> = Rc::<ModelTransport>::clone(&model);
         let transport = Hosts::new(ssh, local, Some(shared));
         Ok(Self { clock, transport, prompter, model: Some(model) })
@@ -68,7 +68,7 @@ impl Targets {
     /// Saves the current state of a model, if only time has passed since its last change.
     pub(super) fn save(&self) -> Result<(), Fault> {
         let saved = self.model.as_ref().map_or(Ok(()), |model| model.save());
-        saved.map_err(|error| of_model(&error))
+        saved.map_err(|error| of_model("save", &error))
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn now(
 }
 
 fn virtual_now(saved: &Path, past: Option<Timestamp>) -> Result<Timestamp, Fault> {
-    let stopped = saved_now(saved).map_err(|error| of_model(&error))?;
+    let stopped = saved_now(saved).map_err(|error| of_model("read", &error))?;
     Ok(stopped.max(past).unwrap_or_else(|| Clock::Real.now()))
 }
 
@@ -110,12 +110,12 @@ pub(super) fn forget(store: &Store, run: &RunId) -> std::io::Result<()> {
     }
 }
 
-fn of_model(error: &ModelError) -> Fault {
-    let exit = match error {
-        ModelError::Saved(_) => Exit::STORE,
+fn of_model(verb: &str, error: &ModelError) -> Fault {
+    let exit = match (verb, error) {
+        ("create", ModelError::Saved(_)) | ("save" | "read", _) => Exit::STORE,
         _ => Exit::INVALID,
     };
-    Fault::of(exit, "cannot create the model hosts", error)
+    Fault::of(exit, format!("cannot {verb} the model hosts"), error)
 }
 
 /// Makes the model of a stored run from the text that is stored with it.

@@ -81,12 +81,7 @@ fn desk(scenarios: &str) -> Desk {
 fn run(desk: &Desk, words: &[&str]) -> Ended {
     let mut command = program(env!("CARGO_BIN_EXE_planrun"));
     command.arg("test").args(words).current_dir(desk.path("."));
-    let output = command.output().unwrap();
-    Ended {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ended::of(&mut command)
 }
 
 #[test]
@@ -103,6 +98,23 @@ fn a_scenario_is_found_by_its_file_its_plan_and_its_folder() {
     }
     // From another folder, too: paths are relative to the file.
     assert_eq!(desk.types("cd models && planrun test ../restart.yaml").status, 0);
+}
+
+#[test]
+fn a_model_whose_time_rule_cannot_be_evaluated_fails_its_scenario_and_its_run() {
+    let desk = desk(GOOD);
+    let rule = "web:\n  time:\n    - {when: unit == \"up\", every: 1h, becomes: {starts: \"{{ starts // 0 }}\"}}\n";
+    desk.write("models/units.yaml", MODEL.replace("web:\n", rule));
+    let end = "    expect: {run: succeeded, took: {at_least: 4s}}\n";
+    let wait = "  - {wait: 2h}\n";
+    desk.write("restart.yaml", format!("{PLAN}{wait}"));
+    desk.write(
+        "tests/restart.test.yaml",
+        format!("{HEAD}  - name: time passes\n    answers: {{ask@web1: approve, ask@web2: approve}}\n{end}"),
+    );
+    let ended = run(&desk, &[]);
+    ended.exits(1);
+    ended.says("the model cannot evaluate `starts // 0`");
 }
 
 #[test]
