@@ -352,6 +352,17 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Runs a program to its end.
+    #[track_caller]
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Holds that it ended so.
     #[track_caller]
     pub(crate) fn exits(&self, status: i32) -> &Self {

@@ -10,12 +10,7 @@ use crate::harness::{Ended, program};
 fn run(folder: &Path, words: &[&str]) -> Ended {
     let mut command = program(env!("CARGO_BIN_EXE_planrun"));
     command.args(words).current_dir(folder);
-    let output = command.output().unwrap();
-    Ended {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ended::of(&mut command)
 }
 
 /// Holds that a file has its kind, a modeline that leads to the schema of it, and no fault.

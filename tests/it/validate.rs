@@ -49,12 +49,7 @@ impl Folder {
         command.arg("validate").args(words).current_dir(self.path());
         command.stdin(fs::File::open(input).unwrap());
         command.env_remove("XDG_CONFIG_HOME").env("HOME", self.path());
-        let output = command.output().unwrap();
-        Ended {
-            status: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Ended::of(&mut command)
     }
 }
 
