@@ -22,7 +22,7 @@
 //!    from memory. Nothing here starts a process or writes a file.
 //! 3. *Run*: [`transport`] runs commands on hosts, [`event`] lists everything that can happen,
 //!    [`history`] is the state that follows from events, [`run`] decides and acts.
-//! 4. *Consumers*: [`report`] shows events to people and programs, [`store`] keeps them on disk,
+//! 4. *Consumers*: [`page`] is a document for people, [`report`] shows events to people and programs, [`store`] keeps them on disk,
 //!    [`scenario`] compares a run on model hosts with its expected result.
 //! 5. *Command line*: [`cli`] connects all of this. No module uses it.
 //!
@@ -34,6 +34,7 @@ pub mod clock;
 pub mod diagnostic;
 pub mod duration;
 pub mod file;
+pub mod printable;
 pub mod quote;
 pub mod regexes;
 pub mod secret;
@@ -61,6 +62,7 @@ pub mod history;
 pub mod run;
 
 // Consumers: show and store events.
+pub mod page;
 pub mod report;
 pub mod scenario;
 pub mod store;

@@ -8,7 +8,8 @@
 //! ```text
 //!  Record -> history -> line -+-> plain           one line per event, for pipes and CI
 //!     |         |             '-> screen -> live  a live view, for terminals
-//!     |         '-> summary, show                 the result of a run, all of it
+//!     |         +-> summary, show                 the result of a run, all of it
+//!     |         '-> run_page -> Page              the same for a ticket: Markdown, HTML
 //!     '-> json                                 for programs
 //! ```
 //!
@@ -23,6 +24,7 @@ pub mod live;
 pub mod next;
 pub mod open;
 pub mod plain;
+pub mod run_page;
 pub mod runs;
 mod screen;
 pub mod show;
@@ -35,6 +37,7 @@ mod wait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub(crate) use crate::page::Tone;
 use crate::report::detail::Detail;
 
 /// How a report is laid out: what the caller knows of its reader.
@@ -69,18 +72,6 @@ impl<'a> Page<'a> {
             self.line(&format!("{indent}{text}"));
         }
     }
-}
-
-/// How important a piece of text is to the reader; colour only supports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// As it should be.
-    Good,
-    Quiet,
-    Warn,
-    Bad,
-    Strong,
-    Plain,
 }
 
 impl Tone {

@@ -205,7 +205,7 @@ impl Page<'_> {
 }
 
 /// Returns what the state of a run means for the hosts.
-fn meaning(state: &RunState) -> &'static str {
+pub(crate) fn meaning(state: &RunState) -> &'static str {
     match state.status {
         RunStatus::Succeeded => "",
         RunStatus::Refused => "Nothing was changed: only checks were run.",

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use regex::Regex;
+use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::json;
 
 use crate::harness::{Planrun, program};
@@ -90,4 +92,172 @@ fn a_run_names_the_commit_that_has_its_plan() {
     assert!(shown().contains(&format!(", commit {}", &commit[..12])), "{commit}");
     planrun.file("repository/plan.yaml", format!("{PLAN}# edited\n"));
     assert!(!shown().contains("commit"));
+}
+
+/// A plan that prints everything that must stay text.
+const HOSTILE: &str = r#"version: 1
+name: hostile
+summary: "<script>alert(1)</script> & </style><b>"
+description: "<img src=x onerror=alert(1)>"
+hosts: all
+steps:
+  - id: print
+    name: "</style><script>alert(2)</script>"
+    shell: |
+      printf '<script>document.title = "owned"</script>\033[2J\033]0;title\007\n'
+      printf '\342\200\256 reversed \342\201\246 isolated\n</pre></style><img src="http://203.0.113.1/x.png">\n'
+      printf 'not UTF-8: \377\376\000 end\n```\n# heading <b>\n' >&2
+      head -c 1048576 /dev/zero | tr '\0' 'x'
+      printf '\n[link](http://203.0.113.1/) **strong** | pipe\n'
+    idempotent: true
+    rollback: {none: "</style> a `test`"}
+"#;
+
+/// The elements that a page may have.
+const ELEMENTS: [&str; 43] = [
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "main",
+    "section",
+    "article",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "p",
+    "ul",
+    "li",
+    "dl",
+    "dt",
+    "dd",
+    "div",
+    "span",
+    "strong",
+    "code",
+    "pre",
+    "a",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "figure",
+    "figcaption",
+    "svg",
+    "g",
+    "rect",
+    "path",
+    "text",
+    "br",
+    "em",
+    "hr",
+];
+
+/// Checks that a page is well formed, runs nothing and refers to nothing outside.
+#[track_caller]
+pub(crate) fn is_harmless(html: &str) {
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(html, options).unwrap();
+    for node in document.descendants().filter(Node::is_element) {
+        let name = node.tag_name().name();
+        assert!(ELEMENTS.contains(&name), "<{name}>");
+        for attribute in node.attributes() {
+            let (name, value) = (attribute.name(), attribute.value());
+            let is_outside = match name {
+                "href" => !value.starts_with('#'),
+                "src" | "style" | "srcset" | "action" => true,
+                _ => name.starts_with("on"),
+            };
+            assert!(!is_outside, "{name}={value}");
+        }
+    }
+    assert!(!html.contains(|c: char| c != '\n' && c != '\t' && c.is_control()));
+    assert!(!html.contains(['\u{202e}', '\u{2066}']));
+}
+
+/// Applies the hostile plan, and returns the last run in a format.
+pub(crate) fn hostile_run(planrun: &Planrun, format: &str) -> String {
+    let (plan, hosts) = (planrun.file("plan.yaml", HOSTILE), planrun.file("hosts.yaml", HERE));
+    let label = "--label=<b>=</style><script>alert(3)</script>";
+    let reason = "\u{202e}<script>alert(4)</script>";
+    planrun.run(&["apply", &plan, "-i", &hosts, "--reason", reason, label]).exits(0);
+    planrun.run(&["show", "--format", format]).exits(0).stdout.clone()
+}
+
+#[test]
+fn whatever_a_host_prints_stays_text_in_html() {
+    let planrun = Planrun::new();
+    let html = hostile_run(&planrun, "html");
+    is_harmless(&html);
+    for part in [
+        "&lt;script&gt;document.title",
+        "\\x1b[2J",
+        "\\u{202e} reversed",
+        "alert(2)",
+        "alert(3)",
+        "alert(4)",
+        "not UTF-8: ",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(html.len() < 64 * 1024, "{}", html.len());
+}
+
+/// Returns a line of Markdown without its code, which is between equally many backticks.
+fn without_code(line: &str) -> String {
+    let run = |text: &str| text.bytes().take_while(|byte| *byte == b'`').count();
+    let (mut out, mut rest) = (String::new(), line);
+    while let Some(at) = rest.find('`') {
+        let (before, code) = rest.split_at(at);
+        if before.ends_with('\\') {
+            out.push_str(&rest[..=at]);
+            rest = &rest[at + 1..];
+            continue;
+        }
+        out.push_str(before);
+        let ticks = run(code);
+        let mut inner = &code[ticks..];
+        loop {
+            let end = inner.find('`').unwrap_or_else(|| panic!("code without an end: {line}"));
+            let closing = run(&inner[end..]);
+            inner = &inner[end + closing..];
+            if closing == ticks {
+                break;
+            }
+        }
+        rest = inner;
+    }
+    out + rest
+}
+
+#[test]
+fn whatever_a_host_prints_stays_text_in_markdown() {
+    let planrun = Planrun::new();
+    let text = hostile_run(&planrun, "markdown");
+    let mut fence: Option<&str> = None;
+    let escaped = Regex::new(r#"\\.|<a id="[a-z0-9_-]*"></a>"#).unwrap();
+    for line in text.lines() {
+        let ticks = line.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        let is_fence = ticks.len() >= 3 && ticks.bytes().all(|byte| byte == b'`');
+        match fence {
+            Some(open) if is_fence && ticks.len() >= open.len() => fence = None,
+            None if is_fence => fence = Some(ticks),
+            Some(_) => {}
+            None => {
+                let rest = without_code(line).replace("\\\\", "");
+                let rest = escaped.replace_all(&rest, "");
+                assert!(!rest.contains(['<', '[']) || rest.contains("](#"), "{line}");
+            }
+        }
+    }
+    assert_eq!(fence, None);
+    assert!(text.contains("\n````text\n"), "{text}");
+    assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
 }

@@ -1,5 +1,6 @@
 //! Reports: recorded runs on model hosts, as every reporter shows them.
 
+mod pages;
 mod waits;
 
 use indicatif::InMemoryTerm;
