@@ -86,10 +86,18 @@ fn plans_made_of_snippets_are_valid() {
                 "{HEAD}steps:\n  - run: touch /tmp/a\n    idempotent: true\n    rollback:\n{}",
                 indented(&text, "      ")
             ),
-            "plan.inputs" | "plan.probes" => {
+            "step.teardown" => format!(
+                "{HEAD}setup:\n  - delegate_to: controller\n    run: touch /tmp/a\n    idempotent: true\n    \
+                 teardown:\n{}steps: [{{wait: 1s}}]\n",
+                indented(&text, "      ").replace("condition", "'true'")
+            ),
+            "plan.inputs" | "plan.probes" | "plan.order" | "plan.serial" => {
                 let key = snippet.at.trim_start_matches("plan.");
                 let head = HEAD.lines().take(3).collect::<Vec<_>>().join("\n");
-                format!("{head}\n{key}:\n{}steps: [{{wait: 1s}}]\n", indented(&text, "  "))
+                format!(
+                    "{head}\n{key}:\n{}steps: [{{wait: 1s}}]\n",
+                    indented(&text, "  ").replace("condition", "host.name == \"a\"")
+                )
             }
             _ => continue,
         };
