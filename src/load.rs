@@ -23,6 +23,7 @@ pub mod test_files;
 pub mod validate;
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -44,6 +45,8 @@ pub struct Request {
     pub inputs: Option<PathBuf>,
     /// The pattern of hosts to be worked on.
     pub limit: Option<String>,
+    /// The maximum number of hosts at a time.
+    pub serial: Option<NonZeroUsize>,
     pub environment: Vec<(OsString, OsString)>,
     /// The commands of the user that print secrets, by the names of inputs.
     pub secret_commands: Vec<(String, Vec<String>)>,

@@ -16,6 +16,7 @@ pub mod texts;
 mod variables;
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -123,6 +124,8 @@ pub struct Inputs {
     pub without_secrets: bool,
     /// `--limit PATTERN`.
     pub limit: Option<String>,
+    /// `--serial HOSTS`.
+    pub serial: Option<NonZeroUsize>,
     /// The directory of the plan: files are looked for there.
     pub plan_dir: PathBuf,
 }
@@ -135,7 +138,10 @@ pub fn resolve(
     sources: &mut Sources,
     found: &mut Diagnostics,
 ) -> Option<ResolvedPlan> {
-    let mut own = Diagnostics::default();
+    let (mut plan, mut own) = (plan, Diagnostics::default());
+    if let Some(most) = given.serial {
+        hosts::cap(&mut plan, most, &mut own);
+    }
     let hosts = hosts::targets(&plan, &inventory, given, &mut own);
     hosts::places(&plan, &inventory, &mut own);
     stages::names(&plan, &inventory, &mut own);

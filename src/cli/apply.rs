@@ -1,5 +1,6 @@
 //! `planrun apply`: starts a new run of a plan on the hosts of an inventory.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::cli::configuration::secret_commands;
@@ -89,6 +90,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let mut first = planned(&loaded.plan, &path, &loaded.text, &by, models.collect());
     first.arguments = arguments(args, &loaded.plan);
     first.limit.clone_from(&args.values.limit);
+    first.serial = args.values.serial.map(NonZeroUsize::get);
     first.reason.clone_from(&args.reason);
     first.labels = args.labels.iter().cloned().collect();
     first.commit = revision::commit_of(&args.plan, &loaded.text);
@@ -135,6 +137,9 @@ fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
     for (name, value) in &args.values.set {
         let value = if hidden.contains(&name.as_str()) { "..." } else { value };
         option("--set", format!("{name}={value}"));
+    }
+    if let Some(most) = args.values.serial {
+        option("--serial", most.to_string());
     }
     if let Some(reason) = &args.reason {
         option("--reason", reason.clone());

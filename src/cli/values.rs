@@ -1,5 +1,6 @@
 //! The options that give a plan its values and hosts.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ pub(super) struct Values {
     /// Work only on these hosts of the plan: a host pattern as in Ansible (`backend1`, `web:!web3`)
     #[arg(long, short, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
+    /// Work on at most so many hosts at a time: lowers `serial` of the plan, also in its list and its groups
+    #[arg(long, value_name = "HOSTS")]
+    pub(super) serial: Option<NonZeroUsize>,
     /// Set an input of the plan; repeat it for more
     #[arg(long = "set", short = 's', value_name = "NAME=VALUE", value_parser = assignment)]
     pub(super) set: Vec<(String, String)>,
@@ -29,6 +33,7 @@ impl Values {
             set: self.set.clone(),
             inputs: self.inputs.clone(),
             limit: self.limit.clone(),
+            serial: self.serial,
             environment: std::env::vars_os().collect(),
         }
     }

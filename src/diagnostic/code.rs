@@ -141,6 +141,7 @@ pub enum Code {
     GroupNotHost,
     NoHosts,
     SerialGroup,
+    SerialRaised,
     NotYet,
     NoSuchInventory,
     UnreadableInventory,

@@ -88,6 +88,9 @@ pub struct RunPlanned {
     /// The pattern of `--limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
+    /// The number of `--serial`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<usize>,
     /// The plan's text: a resume does not depend on a file edited since.
     pub plan_text: String,
     /// SHA-256 of the plan's text, in hex.

@@ -64,6 +64,7 @@ pub(super) fn read(
         commands: Vec::new(),
         without_secrets: false,
         limit: request.limit.clone(),
+        serial: request.serial,
         plan_dir: plan_dir.to_owned(),
     })
 }

@@ -8,6 +8,12 @@ use crate::task::Stage;
 use crate::template::expression::Expr;
 
 impl Plan {
+    /// Lowers `serial` to at most so many hosts at a time.
+    pub fn cap(&mut self, most: usize) {
+        let sizes = self.serial.iter_mut().flat_map(|section| &mut section.sizes);
+        sizes.for_each(|size| *size = most.min(*size));
+    }
+
     /// Returns the groups whose members its texts use by `groups.NAME`.
     pub fn used_groups(&self) -> IndexMap<&str, Option<Span>> {
         let mut groups = IndexMap::new();

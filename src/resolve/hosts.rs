@@ -1,6 +1,7 @@
 //! The hosts of a run, and the other groups and hosts that a plan names.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 
 use indexmap::IndexSet;
 
@@ -41,6 +42,21 @@ pub(super) fn targets(
         None => hosts,
     };
     in_sections(hosts, plan, inventory, found)
+}
+
+/// Lowers `serial` of a plan to at most so many hosts at a time. A number that lowers nothing is an error: the user
+/// expects another number of hosts.
+pub(super) fn cap(plan: &mut Plan, most: NonZeroUsize, found: &mut Diagnostics) {
+    let sizes = plan.serial.iter().flat_map(|section| &section.sizes).copied();
+    let largest = sizes.max().unwrap_or(1);
+    if most.get() > largest {
+        let message = format!("`--serial {most}` is more than `serial` of the plan, {largest}");
+        Diagnostic::error(Code::SerialRaised, message)
+            .help("leave it out, or use a lower number")
+            .help("to work on more hosts at a time, change `serial` of the plan")
+            .emit(found);
+    }
+    plan.cap(most.get());
 }
 
 /// Puts hosts into the order of the groups in `serial`. Each must be in exactly one of them.

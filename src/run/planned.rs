@@ -61,6 +61,7 @@ pub fn planned(
         plan_path: plan_path.to_owned(),
         arguments: Vec::new(),
         limit: None,
+        serial: None,
         plan_text: plan_text.to_owned(),
         plan_digest: digest(plan_text.as_bytes()),
         inventory: resolved.inventory.clone(),
@@ -103,10 +104,13 @@ pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
     let mut sources = Sources::default();
     let mut notes = Diagnostics::default();
     let (path, text) = (&planned.plan_path, &planned.plan_text);
-    let Some(plan) = load::started(path, text, &mut sources, &mut notes) else {
+    let Some(mut plan) = load::started(path, text, &mut sources, &mut notes) else {
         notes.retain(|one| one.severity == Severity::Error);
         return Err(RestoreError::Plan(render::human(&notes, &sources, false)));
     };
+    if let Some(most) = planned.serial {
+        plan.cap(most);
+    }
     let mut files: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
     for (path, content) in &planned.files {
         let bytes = hex::decode(&content.hex).ok().filter(|bytes| digest(bytes) == content.digest);

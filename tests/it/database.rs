@@ -33,6 +33,7 @@ fn planned() -> Event {
         by: "ada@ops".into(),
         arguments: Vec::new(),
         limit: None,
+        serial: None,
         plan_path: "plans/restart.yaml".into(),
         plan_text: "name: restart\n".into(),
         plan_digest: String::new(),

@@ -5,6 +5,7 @@ use planrun::inventory::HostName;
 use planrun::transport::model::FaultKind;
 use serde_json::json;
 
+use crate::harness::Planrun;
 use crate::scene::{Memory, Scene, at, fault, sent, start, status, trace};
 use planrun::scenario::faults::{FaultSpec, Trigger};
 
@@ -329,4 +330,31 @@ steps:
     let (journal, state) = run(&plan, vec![]);
     assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(&journal));
     assert!(sent(&journal).is_empty());
+}
+
+#[test]
+fn fewer_hosts_at_a_time_than_the_plan_allows_also_when_the_run_resumes() {
+    let planrun = Planrun::new();
+    let plan = planrun.file(
+        "plan.yaml",
+        "version: 1\nname: four\nhosts: all\nserial: [1, 3]\nsteps:\n  \
+         - {id: ask, when: 'host.name == \"h2\"', approve: Go on?}\n  - {run: 'true', read_only: true}\n",
+    );
+    let local = "vars: {planrun_connection: local}";
+    let hosts = planrun.file(
+        "hosts.yaml",
+        format!("all: {{{local}, hosts: {{h1: {{}}, h2: {{}}, h3: {{}}, h4: {{}}}}}}\n"),
+    );
+    let apply = ["apply", &plan, "-i", &hosts, "--serial"];
+    let refused = planrun.run(&[&apply[..], &["4"]].concat());
+    refused.exits(2).says("serial-raised").says("`serial` of the plan, 3");
+    planrun.run(&[&apply[..], &["0"]].concat()).exits(2);
+
+    let paused = planrun.run_json(&[&apply[..], &["1"]].concat());
+    paused.exits(6);
+    assert_eq!(paused.story().turns(), ["+h1", "-h1", "+h2"]);
+    planrun.run(&["resolve", "last", "--as", "approve"]).exits(0);
+    let ended = planrun.run_json(&["resume", "last"]);
+    ended.exits(0);
+    assert_eq!(ended.story().turns(), ["-h2", "+h3", "-h3", "+h4", "-h4"]);
 }
