@@ -8,7 +8,7 @@
 //! ```text
 //!  arguments -> Cli -> validate, explain, inventory, schema, runs, show  read and print
 //!                      test                                           run plans on model hosts
-//!                      ping                                           contact hosts, change nothing
+//!                      ping, preview, look                            contact hosts, change nothing
 //!                      new                                            write a file
 //!                      locks, unlock                                  ask hosts about their locks
 //!                      abort, resolve                                 add one event to a run
@@ -35,10 +35,12 @@ mod inbox;
 mod inventory;
 mod locks;
 mod log;
+mod look;
 mod new;
 mod open_run;
 mod out;
 mod ping;
+mod preview;
 mod print;
 mod programs;
 mod prompter;
@@ -53,6 +55,7 @@ mod secret_args;
 mod session;
 mod show;
 mod signals;
+mod subject;
 mod targets;
 mod terminal;
 mod test;
@@ -77,7 +80,7 @@ use crate::cli::identity::who;
 use crate::report::text::printable;
 
 /// Commands that are planned, so that users learn that they are not implemented yet.
-const LATER: [&str; 5] = ["preview", "prove", "watch", "completions", "man"];
+const LATER: [&str; 4] = ["prove", "watch", "completions", "man"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -134,6 +137,10 @@ enum Command {
     Test(test::Args),
     /// Create a commented, valid plan or inventory
     New(new::Args),
+    /// Show what `apply` would do now, and change nothing
+    Preview(preview::Args),
+    /// Run one probe of a plan, and show its output and value
+    Look(look::Args),
     /// Run a plan on the hosts of an inventory
     Apply(apply::Args),
     /// Resume a paused or interrupted run
@@ -242,6 +249,8 @@ impl Command {
             Self::Validate(args) => Ok(validate::run(&args, context)),
             Self::Test(args) => test::run(&args, context),
             Self::New(args) => new::run(&args, context),
+            Self::Preview(args) => preview::run(&args, context),
+            Self::Look(args) => look::run(&args, context),
             Self::Apply(args) => apply::run(&args, context),
             Self::Resume(args) => resume::run(&args, context),
             Self::Rollback(args) => rollback::run(&args, context),

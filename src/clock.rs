@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -103,6 +103,24 @@ impl Clock {
             first.remove().wake();
         }
         true
+    }
+}
+
+impl Clock {
+    /// Runs a future to its end; on a virtual clock time passes whenever it waits only for that.
+    pub async fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    return Poll::Ready(value);
+                }
+                if !self.advance() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 }
 

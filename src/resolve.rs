@@ -33,6 +33,11 @@ use crate::source::{SourceId, Sources};
 use crate::template;
 use crate::template::Names;
 
+pub(crate) use stages::needs;
+
+/// Where the values of inputs come from, host by host, in words.
+pub type Origins = IndexMap<HostName, IndexMap<String, String>>;
+
 /// A plan for certain hosts with certain values.
 #[derive(Clone, Debug)]
 pub struct ResolvedPlan {
@@ -43,6 +48,8 @@ pub struct ResolvedPlan {
     pub hosts: Vec<HostName>,
     /// The values of the inputs, host by host.
     pub inputs: IndexMap<HostName, IndexMap<String, serde_json::Value>>,
+    /// Where these, and secrets, come from. Not stored with a run.
+    pub origins: Origins,
     /// The files that uploads and inputs name, by the path as rendered from the plan.
     pub files: BTreeMap<String, Arc<[u8]>>,
     /// The values that are never shown, and not kept.
@@ -148,7 +155,8 @@ pub fn resolve(
     routes::check(&hosts::reached(&plan, &hosts, &inventory), &mut own);
     inputs::unknown(&plan, given, &mut own);
     let all = |_: &_| true;
-    let mut inputs = inputs::values(&plan, all, &inventory, &hosts, given, sources, &mut own);
+    let (mut inputs, origins) =
+        inputs::values(&plan, all, &inventory, &hosts, given, sources, &mut own);
     let mut secrets = Secrets::take(&plan, &mut inputs);
     secrets::files::locate(&plan, &mut inputs, &given.plan_dir);
     if !given.without_secrets {
@@ -159,7 +167,7 @@ pub fn resolve(
     let (files, groups) = (BTreeMap::new(), groups_value(&plan, &inventory));
     let sections = sections(&plan, &inventory, &hosts);
     let mut resolved =
-        ResolvedPlan { plan, inventory, hosts, inputs, files, secrets, groups, sections };
+        ResolvedPlan { plan, inventory, hosts, inputs, origins, files, secrets, groups, sections };
     secrets::check(&resolved, given, sources, &mut own);
     stages::inputs(&resolved, &mut own);
     // Paths are made of values: with faulty ones every file would be missing, too.

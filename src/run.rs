@@ -40,6 +40,7 @@ mod queue;
 mod reach;
 mod render;
 pub mod step_ref;
+pub mod survey;
 mod there;
 
 use std::cell::{Cell, RefCell};

@@ -1,24 +1,21 @@
 //! `planrun apply`: starts a new run of a plan on the hosts of an inventory.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::cli::configuration::secret_commands;
-use crate::cli::programs::{Guarded, InventoryTimeout};
+use crate::cli::preview::Format;
 use crate::cli::session::{How, Session};
+use crate::cli::subject::{Subject, load};
 use crate::cli::targets::Targets;
-use crate::cli::values::{Values, assignment};
-use crate::cli::{Context, Exit, Fault, open_run, print, revision, who};
+use crate::cli::values::assignment;
+use crate::cli::{Context, Exit, Fault, open_run, preview, revision, who};
 use crate::clock::Clock;
-use crate::diagnostic::Diagnostics;
 use crate::event::{Event, RunEvent, SecretSources};
 use crate::file::absolute;
 use crate::history::RunState;
-use crate::load::{self, Loaded, Request};
 use crate::report::text::{count, list, printable};
 use crate::resolve::{ResolvedPlan, secrets};
 use crate::run::planned::planned;
-use crate::source::Sources;
 
 /// Maximum number of hosts that are listed before a run starts.
 const MOST_HOSTS: usize = 8;
@@ -33,17 +30,8 @@ Examples:
   planrun apply plans/obox-restart.yaml -i prod --reason 'security update' --label ticket=CHG-1234
   planrun apply plans/obox-restart.yaml -i prod --output json >run.jsonl")]
 pub(super) struct Args {
-    /// The plan
-    #[arg(value_name = "PLAN")]
-    plan: PathBuf,
-    /// The inventory: a path, a name in `inventories/` next to the plan, or hosts separated by commas; repeat
-    /// it for more; later ones take precedence
-    #[arg(long, short, value_name = "INV", required = true)]
-    inventory: Vec<String>,
     #[command(flatten)]
-    patience: InventoryTimeout,
-    #[command(flatten)]
-    pub(super) values: Values,
+    subject: Subject,
     #[command(flatten)]
     how: How,
     /// Why the run is started; shown wherever the run is
@@ -52,6 +40,9 @@ pub(super) struct Args {
     /// A label of the run, such as the number of a change ticket; repeat it for more
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
+    /// Show what would be done, and change nothing: the same as `planrun preview`
+    #[arg(long)]
+    dry_run: bool,
     /// Start without asking for confirmation; questions of the plan are still asked
     #[arg(long, short, overrides_with = "yes")]
     yes: bool,
@@ -78,25 +69,33 @@ fn whole_path(path: &Path) -> String {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let loaded = load(args, context)?;
+    let subject = &args.subject;
+    if args.dry_run {
+        let format = if args.how.is_json() { Format::Json } else { Format::Human };
+        return preview::show(subject, format, context);
+    }
+    let loaded = load(subject, context)?;
     let is_model = loaded.model.is_some();
-    if !args.yes && !is_model && !context.confirm(&question(&loaded.plan))? {
-        return Ok(Exit::INVALID);
+    if !args.yes && !is_model {
+        context.say(preview::short(&loaded, subject, context).trim_end());
+        if !context.confirm(&question(&loaded.plan))? {
+            return Ok(Exit::INVALID);
+        }
     }
     let by = who();
     let store = context.store()?;
-    let path = args.plan.display().to_string();
+    let path = subject.plan.display().to_string();
     let models = loaded.model.iter().map(|model| (model.name.clone(), model.text.clone()));
     let mut first = planned(&loaded.plan, &path, &loaded.text, &by, models.collect());
     first.arguments = arguments(args, &loaded.plan);
-    first.limit.clone_from(&args.values.limit);
-    first.serial = args.values.serial.map(NonZeroUsize::get);
+    first.limit.clone_from(&subject.values.limit);
+    first.serial = subject.values.serial.map(NonZeroUsize::get);
     first.reason.clone_from(&args.reason);
     first.labels = args.labels.iter().cloned().collect();
-    first.commit = revision::commit_of(&args.plan, &loaded.text);
+    first.commit = revision::commit_of(&subject.plan, &loaded.text);
     if secrets::are_needed(&loaded.plan.plan) {
         first.secrets = Some(SecretSources {
-            inputs: args.values.inputs.as_deref().map(whole_path),
+            inputs: subject.values.inputs.as_deref().map(whole_path),
             inventory: None,
             inventories: loaded.inventories.iter().map(|path| whole_path(path)).collect(),
         });
@@ -125,20 +124,21 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
 
 /// Returns the arguments that start such a run again, without secrets and `--limit`.
 fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
+    let subject = &args.subject;
     let hidden: Vec<&str> = secrets::hidden(&plan.plan).map(|(name, _)| name.as_str()).collect();
-    let mut words = vec![args.plan.display().to_string()];
+    let mut words = vec![subject.plan.display().to_string()];
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
-    for inventory in &args.inventory {
+    for inventory in &subject.inventory {
         option("--inventory", inventory.clone());
     }
-    if let Some(inputs) = &args.values.inputs {
+    if let Some(inputs) = &subject.values.inputs {
         option("--inputs", inputs.display().to_string());
     }
-    for (name, value) in &args.values.set {
+    for (name, value) in &subject.values.set {
         let value = if hidden.contains(&name.as_str()) { "..." } else { value };
         option("--set", format!("{name}={value}"));
     }
-    if let Some(most) = args.values.serial {
+    if let Some(most) = subject.values.serial {
         option("--serial", most.to_string());
     }
     if let Some(reason) = &args.reason {
@@ -148,24 +148,6 @@ fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
         option("--label", format!("{key}={value}"));
     }
     words
-}
-
-/// Loads everything; all problems are reported at once.
-fn load(args: &Args, context: &Context) -> Result<Loaded, Fault> {
-    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
-    let request = Request {
-        secret_commands: secret_commands(&mut sources, &mut found),
-        ..args.values.request(&args.inventory)
-    };
-    let mut programs = Guarded::new(args.patience);
-    let loaded = load::load(&args.plan, &request, &mut programs, &mut sources, &mut found);
-    programs.report(context);
-    if loaded.is_some() {
-        print::diagnostics(&found, &sources, context);
-    } else {
-        print::refuse(&found, &sources, "nothing was changed", context);
-    }
-    loaded.ok_or(Fault::reported(Exit::INVALID))
 }
 
 fn question(plan: &ResolvedPlan) -> String {

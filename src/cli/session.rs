@@ -40,6 +40,13 @@ pub(super) struct How {
     output: Output,
 }
 
+impl How {
+    /// Whether the run is shown as JSON.
+    pub(super) fn is_json(self) -> bool {
+        self.output == Output::Json
+    }
+}
+
 pub(super) struct Session<'a> {
     pub(super) context: &'a Context,
     pub(super) store: &'a Store,

@@ -65,6 +65,23 @@ impl Targets {
         Ok(Self { clock, transport, prompter, model: Some(model) })
     }
 
+    /// Makes the targets of what only reads: nothing is saved.
+    pub(super) fn reading(model: Option<NamedModel>, inventory: &Inventory) -> Result<Self, Fault> {
+        let prompter = Rc::<Prompter>::default();
+        let asked = Rc::new(Passwords::of(Rc::<Prompter>::clone(&prompter)));
+        let ssh = SshTransport::with(SshOptions::default(), asked);
+        let mut clock = Clock::Real;
+        let mut shared: Option<Rc<dyn Transport>> = None;
+        if let Some(named) = model {
+            clock = Clock::virtual_from(Clock::Real.now());
+            let hosts = inventory.hosts.values();
+            let model = ModelTransport::new(named.model, hosts, clock.clone(), None);
+            shared = Some(Rc::new(model.map_err(|error| of_model("create", &error))?));
+        }
+        let transport = Hosts::new(ssh, LocalTransport::new(), shared);
+        Ok(Self { clock, transport, prompter, model: None })
+    }
+
     /// Saves the current state of a model, if only time has passed since its last change.
     pub(super) fn save(&self) -> Result<(), Fault> {
         let saved = self.model.as_ref().map_or(Ok(()), |model| model.save());

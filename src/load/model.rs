@@ -15,7 +15,7 @@ use crate::schema::{self, kind::Kind};
 use crate::source::{SourceId, Sources};
 
 /// A model, and the name the inventory has for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NamedModel {
     /// The value of `planrun_model`.
     pub name: String,

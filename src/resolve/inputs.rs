@@ -12,12 +12,12 @@ use crate::document;
 use crate::inventory::{Host, HostName, Inventory, Variable};
 use crate::plan::value::{InvalidValue, unfit};
 use crate::plan::{Deferred, Input, InputKind, Plan, value};
-use crate::resolve::{ENVIRONMENT, Inputs, hosts};
+use crate::resolve::{ENVIRONMENT, Inputs, Origins, hosts};
 use crate::schema::one_of;
 use crate::source::Sources;
 use crate::template::{Mode, Names};
 
-/// Returns the values of the inputs that are wanted, for each host; some are missing if a problem was
+/// Returns the values of the inputs that are wanted, for each host, and where they come from; some are missing if a problem was
 /// reported.
 pub(super) fn values(
     plan: &Plan,
@@ -27,7 +27,8 @@ pub(super) fn values(
     given: &Inputs,
     sources: &Sources,
     found: &mut Diagnostics,
-) -> IndexMap<HostName, IndexMap<String, Value>> {
+) -> (IndexMap<HostName, IndexMap<String, Value>>, Origins) {
+    let mut origins = Origins::default();
     let hosts: Vec<&Host> = targets.iter().filter_map(|name| inventory.host(name)).collect();
     let mut all: IndexMap<HostName, IndexMap<String, Value>> =
         hosts.iter().map(|host| (host.name.clone(), IndexMap::new())).collect();
@@ -37,8 +38,9 @@ pub(super) fn values(
         let mut last = None;
         for host in &hosts {
             match search.on(host) {
-                Some(Ok(value)) => {
+                Some(Ok((value, origin))) => {
                     all[&host.name].insert(name.clone(), value);
+                    origins.entry(host.name.clone()).or_default().insert(name.clone(), origin);
                 }
                 // Most are the same on all hosts, and reported once.
                 Some(Err(fault)) if last.as_ref() != Some(&fault) => {
@@ -55,7 +57,7 @@ pub(super) fn values(
             lacking(name, input, &missing, found);
         }
     }
-    all
+    (all, origins)
 }
 
 /// The search for the value of an input.
@@ -67,29 +69,32 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Returns the value on a host, or why it is invalid; `None` if there is none.
-    fn on(&self, host: &Host) -> Option<Result<Value, Diagnostic>> {
+    /// Returns the value on a host and where it is from, or why it is invalid; `None` if there is none.
+    fn on(&self, host: &Host) -> Option<Result<(Value, String), Diagnostic>> {
+        let from = |origin: &str, read: Result<Value, Diagnostic>| {
+            Some(read.map(|value| (value, origin.to_owned())))
+        };
         let Self { name, input, given, .. } = *self;
         let kind = &input.kind;
         // Of several, the last counts.
         if let Some((_, text)) = given.set.iter().rfind(|(set, _)| set == name) {
-            return Some(
-                self.text(text).map_err(|unfit| wrong(name, input, text, "--set", &unfit)),
-            );
+            let read = self.text(text).map_err(|unfit| wrong(name, input, text, "--set", &unfit));
+            return from("--set", read);
         }
         let file = given.file.as_ref().and_then(|(id, node)| Some((id, node.get(name)?)));
         if let Some((id, node)) = file {
             let read = fit(input, value::of_node(kind, node, self.sources));
-            return Some(read.map_err(|unfit| {
-                let place = self.sources.get(*id).path();
+            let place = self.sources.get(*id).path();
+            let read = read.map_err(|unfit| {
                 wrong(name, input, &short(&node.to_json()), place, &unfit)
                     .at(node.span, "invalid value")
                     .also(input.span, "declared here")
-            }));
+            });
+            return from(place, read);
         }
         if let Some(variable) = host.vars.get(name) {
             let data = data(kind, variable).and_then(|data| value::of_data(kind, data));
-            return Some(fit(input, data).map_err(|unfit| {
+            let read = fit(input, data).map_err(|unfit| {
                 let shown = short(variable.as_written());
                 let wrong = |place: &str| wrong(name, input, &shown, place, &unfit);
                 // With a location it is reported once, for all hosts that have it from there.
@@ -99,7 +104,8 @@ impl Search<'_> {
                         .also(input.span, "declared here"),
                     None => wrong(&format!("{} ({})", variable.origin, host.name)),
                 }
-            }));
+            });
+            return from(&variable.origin, read);
         }
         if let Some(origin) = host.encrypted.get(name) {
             let message = format!("input `{name}` is encrypted by a vault ({origin})");
@@ -113,18 +119,25 @@ impl Search<'_> {
         }
         let mut environment = given.environment.iter();
         if let Some((variable, text)) = environment.rfind(|(set, _)| *set == variable(name)) {
-            return Some(
-                self.text(text).map_err(|unfit| wrong(name, input, text, variable, &unfit)),
-            );
+            let read = self.text(text).map_err(|unfit| wrong(name, input, text, variable, &unfit));
+            return from(&format!("environment ({variable})"), read);
         }
         if let Some((_, printed)) = given.commands.iter().find(|(of, _)| of == name) {
-            return Some(match printed {
+            let read = match printed {
                 Err(fault) => Err((**fault).clone().at(input.span, "declared here")),
                 Ok(text) => {
                     self.text(text).map_err(|unfit| wrong(name, input, text, "its command", &unfit))
                 }
-            });
+            };
+            return from("command in your configuration", read);
         }
+        from("default", self.default_on(host)?)
+    }
+
+    /// Returns the default on a host.
+    fn default_on(&self, host: &Host) -> Option<Result<Value, Diagnostic>> {
+        let Self { name, input, .. } = *self;
+        let kind = &input.kind;
         let template = match input.default.as_ref()? {
             Deferred::Now(value) => return Some(Ok(value.clone())),
             Deferred::Template(template) => template,

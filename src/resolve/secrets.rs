@@ -238,7 +238,7 @@ pub fn again(
         }
     }
     let wanted = Input::is_hidden;
-    let mut values =
+    let (mut values, _) =
         inputs::values(&resolved.plan, wanted, &inventory, &hosts, given, sources, found);
     resolved.secrets = Secrets::take(&resolved.plan, &mut values);
     let help = "restore the file: its content is a secret and was not stored";

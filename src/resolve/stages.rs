@@ -61,7 +61,7 @@ fn value(resolved: &ResolvedPlan, host: &HostName, input: &str) -> Option<miniji
 }
 
 /// Collects the names that a name needs, also through probes and named expressions.
-fn needs<'a>(plan: &'a Plan, name: &'a str, used: &mut HashSet<&'a str>) {
+pub(crate) fn needs<'a>(plan: &'a Plan, name: &'a str, used: &mut HashSet<&'a str>) {
     if !used.insert(name) {
         return;
     }

@@ -45,7 +45,7 @@ use crate::task::TaskId;
 use crate::transport::TransportError;
 
 pub use agenda::Agenda;
-pub use batch::rollback_batches;
+pub use batch::{forward_batches, rollback_batches};
 pub use critical::inside_uninterruptible;
 pub use failure::asks_on_failure;
 pub use next_move::{Facts, Move, Observed, Policy, next_move};

@@ -296,7 +296,7 @@ impl Observer<'_> {
     }
 
     /// Runs a probe. If the connection is lost, it runs again: a probe changes nothing.
-    async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, Failure> {
+    pub(super) async fn look_at(&self, probe: &Probe, place: &HostName) -> Result<Value, Failure> {
         let Self { plan, host, names, .. } = self;
         let names = (*names, &plan.secrets.names(host));
         let (to, command) = render::command(&probe.command, names, host, place, plan, &probe.name)
@@ -397,7 +397,7 @@ struct Looks {
 }
 
 /// Why a probe has no value on a host.
-enum Failure {
+pub(super) enum Failure {
     /// The host did not run it.
     NoAnswer(TransportError),
     /// It failed there.
@@ -407,7 +407,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn why(&self) -> String {
+    pub(super) fn why(&self) -> String {
         match self {
             Self::NoAnswer(error) => error.to_string(),
             Self::Failed(why) | Self::Unreadable(why) => why.clone(),

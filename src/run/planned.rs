@@ -16,7 +16,7 @@ use crate::event::{FileContent, Outline, OutlineStep, RunPlanned};
 use crate::load;
 use crate::plan::{Action, Plan, Rollback, Section, Step};
 use crate::resolve::secrets::Secrets;
-use crate::resolve::{ResolvedPlan, groups_value, sections};
+use crate::resolve::{Origins, ResolvedPlan, groups_value, sections};
 use crate::source::Sources;
 use crate::task::{Stage, StepPath};
 
@@ -124,6 +124,7 @@ pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
         inventory: planned.inventory.clone(),
         hosts: planned.hosts.clone(),
         inputs: planned.inputs.clone(),
+        origins: Origins::default(),
         files,
         secrets: Secrets::default(),
         groups,

@@ -84,7 +84,7 @@ impl Live<'_, '_> {
 }
 
 /// What must be reached for a host: of each entry one login is enough.
-fn choices(
+pub(super) fn choices(
     plan: &ResolvedPlan,
     host: &HostName,
     stage: Option<Stage>,

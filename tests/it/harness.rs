@@ -392,7 +392,7 @@ impl Ended {
         Story(lines.filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 }

@@ -58,6 +58,7 @@ mod order;
 mod pages;
 mod planned;
 mod plans;
+mod preview;
 #[path = "../../fuzz/expressions.rs"]
 mod properties;
 mod reaching;

@@ -58,6 +58,36 @@ pub fn rollback_batches<'s>(
     batches
 }
 
+/// Returns the batches in which hosts start if none fails, each with the number of its section; `named` are those
+/// that `order` is about.
+pub fn forward_batches(
+    plan: &ResolvedPlan,
+    named: &BTreeSet<HostName>,
+) -> Vec<(usize, Vec<HostName>)> {
+    let mut batches = Vec::new();
+    let mut rest = &plan.hosts[..];
+    for (section, length) in plan.sections.iter().enumerate() {
+        let (hosts, later) = rest.split_at((*length).min(rest.len()));
+        rest = later;
+        let comes_first = |host: &&HostName| match &plan.plan.order {
+            Some(order) => named.contains(*host) != order.is_last,
+            None => true,
+        };
+        let (early, late): (Vec<_>, Vec<_>) = hosts.iter().partition(comes_first);
+        let mut before = 0;
+        for kind in [early, late] {
+            let mut kind = kind.into_iter().cloned().peekable();
+            while kind.peek().is_some() {
+                let batch: Vec<HostName> =
+                    kind.by_ref().take(size(plan, section, before)).collect();
+                before += batch.len();
+                batches.push((section, batch));
+            }
+        }
+    }
+    batches
+}
+
 /// What starts next: hosts, or first the question to them which of them `order` is about.
 pub(super) fn next_forward<'p>(
     plan: &ResolvedPlan,

@@ -1,0 +1,45 @@
+//! A plan with its inventory and values, as `apply`, `preview` and `look` take them.
+
+use std::path::PathBuf;
+
+use crate::cli::configuration::secret_commands;
+use crate::cli::programs::{Guarded, InventoryTimeout};
+use crate::cli::values::Values;
+use crate::cli::{Context, Exit, Fault, print};
+use crate::diagnostic::Diagnostics;
+use crate::load::{self, Loaded, Request};
+use crate::source::Sources;
+
+/// What a plan is, and what it is applied to.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Subject {
+    /// The plan
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    /// The inventory: a path, a name in `inventories/` next to the plan, or hosts separated by commas; repeat
+    /// it for more; later ones take precedence
+    #[arg(long, short, value_name = "INV", required = true)]
+    pub(super) inventory: Vec<String>,
+    #[command(flatten)]
+    pub(super) patience: InventoryTimeout,
+    #[command(flatten)]
+    pub(super) values: Values,
+}
+
+/// Loads everything; all problems are reported at once.
+pub(super) fn load(args: &Subject, context: &Context) -> Result<Loaded, Fault> {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let request = Request {
+        secret_commands: secret_commands(&mut sources, &mut found),
+        ..args.values.request(&args.inventory)
+    };
+    let mut programs = Guarded::new(args.patience);
+    let loaded = load::load(&args.plan, &request, &mut programs, &mut sources, &mut found);
+    programs.report(context);
+    if loaded.is_some() {
+        print::diagnostics(&found, &sources, context);
+    } else {
+        print::refuse(&found, &sources, "nothing was changed", context);
+    }
+    loaded.ok_or(Fault::reported(Exit::INVALID))
+}
