@@ -242,7 +242,8 @@ impl Run<'_> {
         live.agenda.replace(Agenda::new(&live.state.borrow()));
         {
             let mut under_way: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
-            loop {
+            // After it has paused or ended it takes no more answers, and no question expires: the next process does that.
+            while live.state.borrow().status.is_under_way() {
                 if let Some(by) = self.stop.requested()
                     && !live.state.borrow().stop_requested
                 {
