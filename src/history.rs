@@ -60,8 +60,17 @@ pub struct RunState {
     pub ordered: Option<IndexSet<HostName>>,
     /// The rollback that the operator asked for.
     pub rollback: Option<Requested>,
-    /// Why the run ends as it is, if the operator wants that.
-    pub abort: Option<String>,
+    /// The abort that the operator asked for: the run ends as it is.
+    pub abort: Option<Abort>,
+}
+
+/// See [`RunState::abort`].
+#[derive(Clone, Debug)]
+pub struct Abort {
+    /// Who wants it, and why.
+    pub why: String,
+    /// The number of the event: questions that were asked before it no longer matter.
+    pub at: u64,
 }
 
 /// Receives events, after they are stored and in the state of the run, and progress. A failure is harmless.
@@ -132,12 +141,9 @@ impl RunState {
         }
         for (host, state) in &self.hosts {
             for step in &state.asked {
-                let task = state.task(step);
-                if let Some(question) = task.and_then(|task| task.question.as_deref()) {
-                    open.push((
-                        TaskId { host: host.clone(), step: step.clone() },
-                        question.clone(),
-                    ));
+                if let Some(question) = state.task(step).and_then(|task| self.open_question(task)) {
+                    let task = TaskId { host: host.clone(), step: step.clone() };
+                    open.push((task, question.clone()));
                 }
             }
         }
@@ -146,7 +152,16 @@ impl RunState {
 
     /// Returns what is asked about a task, if that was not answered.
     pub fn question(&self, id: &TaskId) -> Option<Question> {
-        self.task(id)?.question.as_deref().filter(|_| !self.status.has_ended()).cloned()
+        self.open_question(self.task(id)?).cloned()
+    }
+
+    fn open_question<'t>(&self, task: &'t TaskState) -> Option<&'t Question> {
+        let is_open = match &self.abort {
+            _ if self.status.has_ended() => false,
+            Some(abort) => task.asked_at > abort.at,
+            None => true,
+        };
+        task.question.as_deref().filter(|_| is_open)
     }
 
     /// Takes an event in.
@@ -226,10 +241,12 @@ impl RunState {
                 self.abort = None;
                 self.resume(seq);
                 self.interrupt_teardown();
+                self.hosts.values_mut().for_each(HostState::doubt_again);
             }
             RunEvent::AbortRequested { by, reason } => {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}"));
-                self.abort = Some(format!("aborted by {by}{}", reason.unwrap_or_default()));
+                let why = format!("aborted by {by}{}", reason.unwrap_or_default());
+                self.abort = Some(Abort { why, at: seq });
                 if let Some(rollback) = &mut self.rollback {
                     rollback.resumed = true;
                 }
@@ -282,7 +299,7 @@ impl RunState {
     /// Another end of the run is wanted: what the setup has left is torn down when that has come.
     fn interrupt_teardown(&mut self) {
         for host in self.hosts.values_mut() {
-            host.interrupt_teardown();
+            host.interrupt_teardown(&self.planned);
         }
     }
 

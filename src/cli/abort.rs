@@ -51,13 +51,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         let reason = args.reason.clone();
         let first = Event::Run(RunEvent::AbortRequested { by: by.clone(), reason });
         let exit = go_on(taken, first, &args.secrets, args.how, by, &store, context);
-        let exit = exit.map_err(|fault| {
+        return exit.map_err(|fault| {
             let program = context.program();
             let command = format!("{program} abort {run} --acknowledge --without-teardown");
             fault.help(format!("or end the run without its teardowns: `{command}`"))
-        })?;
-        // The run has ended as wanted.
-        return Ok(if exit == Exit::KEPT { Exit::SUCCEEDED } else { exit });
+        });
     }
     let why = match &args.reason {
         Some(reason) => format!("aborted by {by}: {reason}"),

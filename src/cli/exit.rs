@@ -15,8 +15,6 @@ impl Exit {
     pub(super) const FAILED: Self = Self(1);
     /// The command line or a file is invalid; nothing was changed.
     pub(super) const INVALID: Self = Self(2);
-    /// A run failed or was aborted, and not everything is rolled back.
-    pub(super) const KEPT: Self = Self(3);
     /// Another process works on the run, or has taken it over, or another run has locked a host.
     pub(super) const HELD: Self = Self(7);
     pub(super) const INTERNAL: Self = Self(70);

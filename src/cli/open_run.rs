@@ -69,11 +69,11 @@ impl OpenRun {
         self.records.last().map(|record| record.at)
     }
 
-    /// Whether the run accepts an event now; `Err` has the reason.
-    pub(super) fn takes(&self, event: &Event, at: Timestamp) -> Result<(), String> {
+    /// Returns the state of the run after an event; `Err` has the reason why it does not accept it now.
+    pub(super) fn takes(&self, event: &Event, at: Timestamp) -> Result<RunState, String> {
         let mut records = self.records.clone();
         records.push(self.journal.record(event.clone(), at));
-        RunState::of(&records).map(|_state| ())
+        RunState::of(&records)
     }
 
     pub(super) fn add(&mut self, event: Event, at: Timestamp) -> Result<(), Fault> {

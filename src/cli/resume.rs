@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         context.say(&format!("run {run} has already succeeded"));
         return Ok(Exit::SUCCEEDED);
     }
-    let is_stuck = state.status == RunStatus::Stuck && !state.is_only_teardown_stuck();
+    let is_stuck = state.status == RunStatus::Stuck && !state.is_only_setup_stuck();
     if state.status.has_ended() || is_stuck {
         let ways = next(&state, &context.program(), &run).into_iter();
         return Err(ways.fold(open_run::ended(&run, state.status), |fault, next| {

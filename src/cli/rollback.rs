@@ -12,11 +12,13 @@ use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::How;
 use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
-use crate::history::{HostState, Refusal, Requested, RunState};
+use crate::history::{Refusal, RunState};
 use crate::inventory::{HostName, pattern};
 use crate::quote;
+use crate::report::next::next;
 use crate::report::text::{count, list, printable};
-use crate::run::decide::rollback_batches;
+use crate::resolve::ResolvedPlan;
+use crate::run::decide::{rollback_batches, to_undo};
 use crate::run::planned::restore;
 use crate::task::Stage;
 
@@ -60,11 +62,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let by = who();
     let taken = open_run::take(&store, &run, &by)?;
     let only = args.limit.as_deref().map(|limit| chosen(limit, planned(&taken.records)?));
-    let only = only.transpose()?;
-    let request = Requested {
-        only: only.as_ref().map(|hosts| hosts.iter().cloned().collect()),
-        ..Requested::default()
-    };
+    let request = taken.state.rollback_of(only.transpose()?);
     let refused = taken.state.refusals(&request);
     if !taken.state.can_roll_back(&request) {
         if taken.state.status == RunStatus::RolledBack && refused.is_empty() {
@@ -75,9 +73,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let requested = Event::Run(RunEvent::RollbackRequested {
         by: by.clone(),
         reason: args.reason.clone(),
-        hosts: only,
+        hosts: request.only.as_ref().map(|hosts| hosts.iter().cloned().collect()),
     });
-    taken.takes(&requested, taken.now(&store)?).map_err(|why| {
+    let requested_state = taken.takes(&requested, taken.now(&store)?).map_err(|why| {
         Fault::new(Exit::INVALID, format!("run {run} cannot be rolled back: {why}"))
             .help(format!("to see what was done, run `planrun show {run}`"))
     })?;
@@ -88,7 +86,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             context.say(&format!("  {}", printable(&line)));
         }
     }
-    let hosts = announce(&taken, &request, context);
+    let hosts = announce(&taken, &requested_state, context);
     let is_model = !planned(&taken.records)?.models.is_empty();
     let changes = hosts > 0 || !refused.is_empty();
     if changes && !args.yes && !is_model && !context.confirm("roll them back?")? {
@@ -115,13 +113,14 @@ fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
     Ok(hosts)
 }
 
-/// Prints the hosts to roll back and their order. Returns their number.
-fn announce(taken: &OpenRun, request: &Requested, context: &Context) -> usize {
+/// Prints the hosts to roll back and their order, from the state of the run before and after the request. Returns
+/// their number.
+fn announce(taken: &OpenRun, requested: &RunState, context: &Context) -> usize {
     // An unreadable plan is reported later.
     let planned = planned(&taken.records).map(restore);
     let Ok(Ok(restored)) = planned else { return 0 };
     let state = &taken.state;
-    let batches = rollback_batches(&restored.plan, state, request);
+    let batches = rollback_batches(&restored.plan, requested);
     let is_stage = |name: &&&HostName| state.hosts.get(**name).is_some_and(|it| it.stage.is_some());
     let parts = batches.iter().flatten().count();
     let hosts = parts - batches.iter().flatten().filter(is_stage).count();
@@ -134,8 +133,7 @@ fn announce(taken: &OpenRun, request: &Requested, context: &Context) -> usize {
         _ => ", the last one started first; each batch is rolled back before the next one starts",
     };
     context.say(&format!("rolling back {}{how}:", count(hosts, "host")));
-    let is_torn_down = |(_, setup): &(&HostName, &HostState)| setup.teardown.is_some();
-    if state.stage(Stage::Setup).is_some_and(|setup| is_torn_down(&setup)) {
+    if !state.torn_down().0.is_empty() {
         context.say("  the setup is torn down, and is not set up again for the rollback");
     }
     let name = |host: &&HostName| {
@@ -149,7 +147,29 @@ fn announce(taken: &OpenRun, request: &Requested, context: &Context) -> usize {
     if let Some(more @ 1..) = batches.len().checked_sub(MOST_BATCHES) {
         context.say(&format!("  and {more} more"));
     }
+    if let Some(line) = stages_left(&restored.plan, requested) {
+        context.say(&format!("  {}", printable(&line)));
+    }
     parts
+}
+
+/// Returns which stages a rollback of some hosts leaves as they are.
+fn stages_left(plan: &ResolvedPlan, requested: &RunState) -> Option<String> {
+    let request = requested.rollback.as_ref()?;
+    let is_left = |stage: Stage| match requested.stage(stage) {
+        Some((name, _)) if request.includes(name) => false,
+        Some((_, setup)) if stage == Stage::Setup => to_undo(plan, setup, false).count() > 0,
+        Some((_, finish)) => finish.rollback_can_start(),
+        None => false,
+    };
+    let stages = [Stage::Finish, Stage::Setup].into_iter().filter(|stage| is_left(*stage));
+    let stages: Vec<&str> = stages.map(Stage::word).collect();
+    let hosts = requested.real_hosts();
+    let hosts = hosts.filter(|(name, host)| !request.includes(name) && host.keeps_a_change());
+    let hosts = list(hosts.map(|(name, _)| name.as_str()), MOST_NAMES);
+    let are = if stages.len() == 1 { "is" } else { "are" };
+    let stages = stages.join(" and ");
+    (!stages.is_empty()).then(|| format!("{stages} {are} not rolled back: changes stay on {hosts}"))
 }
 
 /// Returns why a host cannot be rolled back.
@@ -190,6 +210,10 @@ fn fault(run: &RunId, state: &RunState, refused: &[Refusal<'_>], program: &str) 
         let fault = fault.help(format!("to see what was done, run `{program} show {run}`"));
         return match state.status {
             RunStatus::Succeeded => fault,
+            RunStatus::Stuck => next(state, program, run)
+                .into_iter()
+                .skip(1)
+                .fold(fault, |fault, next| fault.help(format!("{} `{}`", next.why, next.command))),
             _ => fault.help("do the remaining work by hand, or apply the plan again"),
         };
     }

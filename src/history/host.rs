@@ -324,20 +324,45 @@ impl HostState {
         }
     }
 
-    /// The run ends in another way than the one for which its teardowns have started.
-    pub(super) fn interrupt_teardown(&mut self) {
-        if let Some((_, before)) = self.teardown.take()
-            && self.is_at_work()
-        {
-            self.status = before;
+    /// The run ends in another way than the one for which its teardowns have started, or have failed.
+    pub(super) fn interrupt_teardown(&mut self, planned: &Planned) {
+        let status = self.without_teardown();
+        if self.teardown.is_none() {
+            return;
+        }
+        if self.status == HostStatus::Stuck {
+            self.restart_failed(planned);
+        }
+        if self.status != status {
             self.open.clear();
+        }
+        self.status = status;
+        self.teardown = None;
+    }
+
+    /// Something else is to be done: what the operator has decided about commands that may be running was about
+    /// something before.
+    pub(super) fn doubt_again(&mut self) {
+        for (path, task) in &mut self.tasks {
+            let running = task.attempts.iter_mut().filter(|attempt| attempt.may_be_running());
+            running.for_each(|attempt| attempt.is_released = false);
+            if task.is_in_doubt() {
+                self.in_doubt.insert(path.clone());
+            }
         }
     }
 
-    /// Starts the handlers that failed again; those that succeeded are not changed.
+    /// Continues the handlers of a stuck host.
     pub(super) fn retry_rollback(&mut self, planned: &Planned) {
         let is_teardown = self.teardown.is_some();
         self.status = if is_teardown { HostStatus::TearingDown } else { HostStatus::RollingBack };
+        self.restart_failed(planned);
+    }
+
+    /// Starts the handlers that failed again; those that succeeded are not changed.
+    fn restart_failed(&mut self, planned: &Planned) {
+        // Why it was stuck no longer matters.
+        self.why = self.failed.as_ref().and_then(|step| self.tasks.get(step)?.why.clone());
         for (path, task) in &mut self.tasks {
             let is_well = task.status.is_none_or(TaskStatus::is_well);
             if planned.is_handler(path) && !is_well {

@@ -100,6 +100,13 @@ impl Planned {
         teardowns.filter_map(|outline| Some((&outline.path, outline.parent.as_ref()?)))
     }
 
+    /// Whether a step is a teardown, or a part of one.
+    pub fn is_teardown(&self, step: &StepPath) -> bool {
+        let step = step.in_plan();
+        let mut holders = self.holders(&step);
+        holders.any(|step| self.outlined(step).is_some_and(|outline| outline.teardown))
+    }
+
     /// Whether a step of a rollback sent nothing because its condition was already true.
     pub fn was_already_so(&self, step: &StepPath, task: &TaskState) -> bool {
         let is_effect = matches!(self.action(step), "run" | "shell" | "upload");

@@ -39,6 +39,25 @@ impl Requested {
 }
 
 impl RunState {
+    /// Returns the request to roll back some hosts, or all. If the others keep nothing, the stages are undone, too:
+    /// nothing needs them any more.
+    pub fn rollback_of(&self, hosts: Option<Vec<HostName>>) -> Requested {
+        let mut only: Option<BTreeSet<HostName>> = hosts.map(|hosts| hosts.into_iter().collect());
+        let is_left = |only: &BTreeSet<_>, name: &HostName| !only.contains(name);
+        only.take_if(|only| self.real_hosts().all(|(name, _)| !is_left(only, name)));
+        if let Some(only) = &mut only
+            && !self.real_hosts().any(|(name, host)| is_left(only, name) && host.keeps_a_change())
+        {
+            only.extend(
+                self.hosts
+                    .iter()
+                    .filter(|(_, it)| it.stage.is_some())
+                    .map(|(name, _)| name.clone()),
+            );
+        }
+        Requested { only, resumed: false }
+    }
+
     /// Whether a rollback has something to do: on a host, or because the process that worked on the
     /// same rollback was killed before it recorded the end.
     pub fn can_roll_back(&self, request: &Requested) -> bool {
@@ -46,11 +65,9 @@ impl RunState {
         if before.is_some_and(|before| before.only == request.only) {
             return true;
         }
-        let can = |name: &HostName, host: &HostState| match host.stage {
-            Some(Stage::Setup)
-                if matches!(host.status, HostStatus::Succeeded | HostStatus::Failed) =>
-            {
-                host.rollback_can_start() && self.keeps_nothing()
+        let can = |name: &HostName, host: &HostState| match (host.stage, host.without_teardown()) {
+            (Some(Stage::Setup), HostStatus::Succeeded | HostStatus::Failed) => {
+                host.no_return.is_none() && self.keeps_nothing()
             }
             _ => request.includes(name) && host.can_be_rolled_back(),
         };
@@ -60,18 +77,7 @@ impl RunState {
     /// Whether no host keeps a change, so that the setup can be undone, too.
     pub fn keeps_nothing(&self) -> bool {
         let mut hosts = self.hosts.values().filter(|host| host.stage != Some(Stage::Setup));
-        hosts.all(|host| match host.status {
-            HostStatus::NotStarted
-            | HostStatus::RolledBack
-            | HostStatus::Refused
-            | HostStatus::Unreachable
-            | HostStatus::Quarantined => true,
-            HostStatus::Succeeded | HostStatus::Failed => !host.was_changed(),
-            HostStatus::Active
-            | HostStatus::RollingBack
-            | HostStatus::TearingDown
-            | HostStatus::Stuck => false,
-        })
+        !hosts.any(HostState::keeps_a_change)
     }
 
     /// Returns the hosts that cannot be rolled back, in the order of the run.
@@ -85,6 +91,11 @@ impl RunState {
         refused.collect()
     }
 
+    /// Whether an abort leaves a host as it is.
+    pub fn is_abandoned(&self, host: &HostState) -> bool {
+        self.abort.is_some() && host.status != HostStatus::TearingDown
+    }
+
     /// Whether a requested rollback has not started yet on a host.
     pub fn awaits_rollback(&self, name: &HostName, host: &HostState) -> bool {
         let is_requested = self.rollback.as_ref().is_some_and(|request| request.includes(name));
@@ -93,6 +104,30 @@ impl RunState {
 }
 
 impl HostState {
+    /// Whether something that was changed for it is not undone, as far as is known.
+    pub fn keeps_a_change(&self) -> bool {
+        match self.status {
+            HostStatus::NotStarted
+            | HostStatus::RolledBack
+            | HostStatus::Refused
+            | HostStatus::Unreachable
+            | HostStatus::Quarantined => false,
+            HostStatus::Succeeded | HostStatus::Failed => self.was_changed(),
+            HostStatus::Active
+            | HostStatus::RollingBack
+            | HostStatus::TearingDown
+            | HostStatus::Stuck => true,
+        }
+    }
+
+    /// Returns its status, or what that was before its teardown started, if that has not succeeded.
+    pub fn without_teardown(&self) -> HostStatus {
+        match self.teardown {
+            Some((_, before)) if self.is_at_work() || self.status == HostStatus::Stuck => before,
+            _ => self.status,
+        }
+    }
+
     fn is_forward(&self) -> bool {
         matches!(self.status, HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed)
     }

@@ -1,7 +1,8 @@
 //! What the setup of a run has left.
 
-use crate::event::{HostStatus, TaskStatus};
+use crate::event::{HostStatus, Reason, RunStatus, TaskStatus};
 use crate::history::{HostState, RunState, TaskState};
+use crate::inventory::HostName;
 use crate::task::{Stage, StepPath, TaskId};
 
 impl RunState {
@@ -27,11 +28,50 @@ impl RunState {
         found
     }
 
-    /// Whether nothing is stuck but the setup, whose teardown has failed.
-    pub fn is_only_teardown_stuck(&self) -> bool {
-        let mut stuck =
-            self.hosts.values().filter(|host| host.status == HostStatus::Stuck).peekable();
-        stuck.peek().is_some() && stuck.all(|host| host.teardown.is_some())
+    /// Whether the run is stuck, but no host: then a resume continues the teardown, or the rollback, of the setup.
+    pub fn is_only_setup_stuck(&self) -> bool {
+        let mut stuck = self.hosts.values().filter(|host| host.status == HostStatus::Stuck);
+        self.status == RunStatus::Stuck && stuck.all(|host| host.stage == Some(Stage::Setup))
+    }
+
+    /// Whether it is a teardown that a stuck host, or the setup, is stuck in.
+    pub fn has_failed_teardown(&self, host: &HostState) -> bool {
+        let is_teardown = |step: &StepPath| self.planned.is_teardown(step);
+        let failed = host.undo_failed.as_ref();
+        host.status == HostStatus::Stuck
+            && (host.teardown.is_some() || failed.is_some_and(is_teardown))
+    }
+
+    /// Returns the teardowns that ran at the last end of the run, or before; and those that a condition or the
+    /// operator left out, with the reason.
+    pub fn torn_down(&self) -> (Vec<&StepPath>, Vec<(&StepPath, &Reason)>) {
+        let (mut ran, mut left_out) = (Vec::new(), Vec::new());
+        let Some((_, setup)) = self.stage(Stage::Setup) else { return (ran, left_out) };
+        let whole = setup.tasks.iter().filter(|(path, task)| {
+            task.items.is_none()
+                && self.planned.teardowns().any(|(teardown, _)| path.in_plan() == *teardown)
+        });
+        for (path, task) in whole {
+            match (task.status, &task.why) {
+                (Some(TaskStatus::Skipped), Some(why)) => left_out.push((path, why)),
+                (Some(status), _) if status.is_well() => ran.push(path),
+                _ => {}
+            }
+        }
+        (ran, left_out)
+    }
+
+    /// Returns the tasks of which a command may still be running by the last report, each with its machine.
+    pub fn may_still_run(&self) -> Vec<(TaskId, HostName)> {
+        let mut found = Vec::new();
+        for (name, host) in &self.hosts {
+            for (path, task) in &host.tasks {
+                let running = task.attempts.iter().rfind(|attempt| attempt.may_be_running());
+                let id = || TaskId { host: name.clone(), step: path.clone() };
+                found.extend(running.map(|attempt| (id(), attempt.on.clone())));
+            }
+        }
+        found
     }
 
     /// Whether something of a step, or of its parts, may have happened.

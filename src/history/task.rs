@@ -280,12 +280,16 @@ impl TaskState {
         let open = self.question.take_if(|question| question.answers.contains(&answer));
         let question =
             open.ok_or_else(|| format!("has no open question for `{}`", answer.word()))?;
+        // Whether to continue although something of this task may still be running. That decides nothing about
+        // the task itself.
+        let running = self.attempts.iter_mut().filter(|attempt| attempt.may_be_running());
+        let mut running =
+            running.filter(|_| matches!(answer, Answer::Wait | Answer::Continue)).peekable();
+        let is_about_running = running.peek().is_some();
         if answer == Answer::Continue {
-            // The host is rolled back although something of this task may still be running.
-            let running = self.attempts.iter_mut().filter(|attempt| attempt.may_be_running());
             running.for_each(|attempt| attempt.is_released = true);
         }
-        if self.status.is_some() {
+        if self.status.is_some() || is_about_running {
             return Ok(());
         }
         self.why = Some(question.why);

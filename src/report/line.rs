@@ -15,7 +15,7 @@ use crate::event::{
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, delegated, one_line, sentence};
-use crate::report::tally::{steps_ended, title_of, was_already_done};
+use crate::report::tally::{steps_ended, title_of, torn_down, was_already_done};
 use crate::report::text::{count, duration, list, printable};
 use crate::report::tones::{host_tone, run_tone, task_tone};
 use crate::report::{Tone, detail};
@@ -115,7 +115,12 @@ fn of_run(state: &RunState, event: &RunEvent) -> Line {
         }
         RunEvent::Ordered { last, hosts, why } => ordered(*last, hosts, why),
         RunEvent::Resumed { by } => {
-            Line::new("resumed", Tone::Strong, format!("by {}", printable(by)))
+            let by = format!("by {}", printable(by));
+            let text = match state.abort {
+                Some(_) => format!("{by}; completes the abort, nothing is rolled back"),
+                None => by,
+            };
+            Line::new("resumed", Tone::Strong, text)
         }
         RunEvent::RollbackRequested { by, reason, hosts } => {
             let names =
@@ -323,10 +328,10 @@ fn host_ended(
     why: Option<&Reason>,
 ) -> Line {
     let mut text = vec![match status {
-        HostStatus::Stuck if host.teardown.is_some() => {
+        HostStatus::Stuck if state.has_failed_teardown(host) => {
             "teardown failed; the operator must fix the cause".to_owned()
         }
-        _ if host.teardown.is_some() => "torn down".to_owned(),
+        _ if host.teardown.is_some() => torn_down(state, host).unwrap_or_default(),
         HostStatus::Succeeded => steps(state, host),
         HostStatus::Failed => host.no_return.as_ref().map_or_else(
             || "not rolled back".to_owned(),

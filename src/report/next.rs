@@ -34,7 +34,9 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
     match state.status {
         RunStatus::Succeeded => Vec::new(),
         RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
-            let why = if state.status != RunStatus::Paused {
+            let why = if state.abort.is_some() && state.open_questions().is_empty() {
+                "To complete the abort, run:"
+            } else if state.status != RunStatus::Paused {
                 "The run has not ended; its controller may have been killed. To continue, run:"
             } else if state.open_questions().is_empty() {
                 "To continue, run:"
@@ -47,9 +49,16 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
             }
             out
         }
-        RunStatus::Stuck if state.is_only_teardown_stuck() => vec![
+        RunStatus::Stuck if state.is_only_setup_stuck() => vec![
             Next::new("To see everything that was done, run:", verb("show")),
-            Next::new("After fixing the cause, run the teardown again with:", verb("resume")),
+            Next::new(
+                if state.hosts.values().any(|host| state.has_failed_teardown(host)) {
+                    "After fixing the cause, run the teardown again with:"
+                } else {
+                    "After fixing the cause, continue the rollback of the setup with:"
+                },
+                verb("resume"),
+            ),
             Next::new(
                 "Or undo it by hand, and end the run without it:",
                 format!("{} --acknowledge --without-teardown", verb("abort")),

@@ -16,7 +16,8 @@ use crate::report::detail::{Detail, sentence};
 use crate::report::line::steps;
 use crate::report::next::{answers, next};
 use crate::report::tally::{
-    by_status, item_of, steps_ended, still_set, title_of, was_already_done,
+    by_status, item_of, may_still_run, steps_ended, still_set, title_of, torn_down,
+    was_already_done,
 };
 use crate::report::text::{count, duration, pad, printable, width, wrap};
 use crate::report::tones::{host_tone, run_tone};
@@ -110,7 +111,8 @@ impl Page<'_> {
         self.line(&format!("{word}: {}", parts.join(", ")));
         let said = state.why.as_deref().map(sentence).unwrap_or_default();
         let set = still_set(state).map(|set| format!("Still set: {set}.")).unwrap_or_default();
-        for text in [said.as_str(), meaning(state), &set] {
+        let runs = may_still_run(state).map(|runs| format!("May still be running: {runs}."));
+        for text in [said.as_str(), meaning(state), &set, &runs.unwrap_or_default()] {
             if !text.is_empty() {
                 for line in wrap(text, self.style.width.max(20)) {
                     self.line(&line);
@@ -217,10 +219,14 @@ pub(crate) fn meaning(state: &RunState) -> &'static str {
             "Every step that has a rollback was undone on each rolled-back host."
         }
         RunStatus::Failed => "Not every change was undone; see each host below.",
-        RunStatus::Stuck if state.is_only_teardown_stuck() => {
-            "Teardown failed: the teardowns of earlier steps did not run."
+        RunStatus::Stuck
+            if state.hosts.values().any(|host| {
+                host.status == HostStatus::Stuck && !state.has_failed_teardown(host)
+            }) =>
+        {
+            "Rollback failed: the remaining handlers of a stuck host did not run."
         }
-        RunStatus::Stuck => "Rollback failed: the remaining handlers of a stuck host did not run.",
+        RunStatus::Stuck => "Teardown failed: the teardowns of earlier steps did not run.",
         RunStatus::Aborted => "The run was ended without rollback; see each host below.",
         RunStatus::Paused => "Waiting for an operator.",
         RunStatus::Planned => "Preflight has not finished; nothing was changed.",
@@ -251,9 +257,11 @@ fn host_texts(state: &RunState, name: &HostName, host: &HostState) -> Vec<String
     }
     match host.shown_status() {
         HostStatus::Succeeded => {
-            let torn_down = if host.teardown.is_some() { ", torn down" } else { "" };
+            let torn_down =
+                torn_down(state, host).map_or_else(String::new, |text| format!(", {text}"));
             out.push(format!("{}, took {took}{torn_down}", steps(state, host)));
         }
+        HostStatus::Failed => out.extend(torn_down(state, host)),
         HostStatus::Active => {
             out.extend(host.open.iter().map(|step| step_text(state, host, "at", step)));
             if host.open.is_empty() {
@@ -268,7 +276,9 @@ fn host_texts(state: &RunState, name: &HostName, host: &HostState) -> Vec<String
         let step = printable(&step.to_string());
         format!("{step} sent nothing: its `done_when` was already true")
     }));
-    let failed = [(&host.failed, "failed at"), (&host.undo_failed, "rollback failed at")];
+    let is_teardown = host.undo_failed.as_ref().is_some_and(|step| state.planned.is_teardown(step));
+    let undo_failed = if is_teardown { "teardown failed at" } else { "rollback failed at" };
+    let failed = [(&host.failed, "failed at"), (&host.undo_failed, undo_failed)];
     for (step, words) in failed {
         if let Some(step) = step.as_ref().filter(|_| host.shown_status() != HostStatus::Succeeded) {
             out.push(step_text(state, host, words, step));

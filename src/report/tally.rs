@@ -1,6 +1,6 @@
 //! Counts and names for reports, from the state of a run.
 
-use crate::event::{HostStatus, StepPath, TaskId, TaskStatus};
+use crate::event::{HostStatus, Reason, RunStatus, StepPath, TaskId, TaskStatus};
 use crate::history::{HostState, RunState, TaskState};
 use crate::report::detail::{one_line, sentence};
 use crate::report::text::{clip, list, printable};
@@ -60,6 +60,32 @@ pub(super) fn still_set(state: &RunState) -> Option<String> {
         .iter()
         .map(|task| format!("{} ({})", printable(&task.to_string()), title_of(state, task)));
     (!set.is_empty()).then(|| list(words, MOST_SET))
+}
+
+/// Returns which commands a run that is over may have left running, in words; `None` if none.
+pub(super) fn may_still_run(state: &RunState) -> Option<String> {
+    let runs = state.may_still_run();
+    let is_over = state.status.has_ended() || state.status == RunStatus::Stuck;
+    let words = runs.iter().map(|(task, on)| {
+        let title = title_of(state, task);
+        format!("{} ({title}, on {})", printable(&task.to_string()), printable(on.as_str()))
+    });
+    (is_over && !runs.is_empty()).then(|| list(words, MOST_SET))
+}
+
+/// Returns how the teardowns of the setup ended: `torn down`; `None` if none was due.
+pub(super) fn torn_down(state: &RunState, setup: &HostState) -> Option<String> {
+    let (ran, left_out) = state.torn_down();
+    let why = |(_, why): &(&StepPath, &Reason)| sentence(&why.text);
+    let one =
+        |left: &(&StepPath, &Reason)| format!("{} ({})", printable(&left.0.to_string()), why(left));
+    setup.teardown?;
+    Some(match (ran.is_empty(), left_out.as_slice()) {
+        (_, []) => "torn down".to_owned(),
+        (true, [left]) => format!("teardown skipped ({})", why(left)),
+        (true, left) => format!("teardowns skipped: {}", list(left.iter().map(one), MOST_SET)),
+        (false, left) => format!("torn down; skipped: {}", list(left.iter().map(one), MOST_SET)),
+    })
 }
 
 /// Returns the title of a task, with its item, printable. A title that is only a template is

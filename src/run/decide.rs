@@ -35,7 +35,7 @@ use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::batch::{next_back, next_forward};
 use crate::run::decide::failure::question_behind;
-use crate::run::decide::setup::{start_rollback, undo_setup};
+use crate::run::decide::setup::{settle_hosts, start_rollback, undo_setup};
 use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::{
     Walk, begun_last_first, closing, handler_of, reason_of, walk, walk_step,
@@ -90,7 +90,7 @@ pub fn decide<'p>(
     for position in due {
         let Some((name, host)) = state.hosts.get_index(position) else { continue };
         // A run that is to end as it is only tears down what its setup has left.
-        if state.abort.is_some() && host.status != HostStatus::TearingDown {
+        if state.is_abandoned(host) {
             continue;
         }
         let Some(next) = next(plan, state, name, host) else { continue };
@@ -117,13 +117,18 @@ pub fn decide<'p>(
         agenda.is_asking = true;
     }
     if decisions.is_empty() && agenda.busy.is_empty() {
-        return at_rest(plan, state, agenda);
+        return at_rest(plan, state, agenda, can_ask);
     }
     decisions
 }
 
 /// No host is being worked on: others start, or the run pauses or ends.
-fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Vec<Decision<'p>> {
+fn at_rest<'p>(
+    plan: &'p ResolvedPlan,
+    state: &RunState,
+    agenda: &mut Agenda,
+    can_ask: bool,
+) -> Vec<Decision<'p>> {
     let pause = |why: String| vec![Decision::Record(RunEvent::Paused { why }.into())];
     let record = |events: Vec<Event>| events.into_iter().map(Decision::Record).collect();
     if state.stop_requested {
@@ -142,7 +147,7 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
         return Vec::new();
     }
     if let Some(task) = agenda.questions.values().next() {
-        return pause(format!("{task} needs an answer"));
+        return pause(needs_answer(task));
     }
     if !agenda.held.is_empty() {
         return pause("a host is waiting for the operator".into());
@@ -158,8 +163,22 @@ fn at_rest<'p>(plan: &ResolvedPlan, state: &RunState, agenda: &mut Agenda) -> Ve
         }
     }
     let (status, why) = verdict(state);
-    let undo = undo_setup(plan, state, status);
-    record(vec![undo.unwrap_or_else(|| Event::Run(RunEvent::Ended { status, why }))])
+    let Some(undo) = undo_setup(plan, state, status) else {
+        return record(vec![Event::Run(RunEvent::Ended { status, why })]);
+    };
+    match settle_hosts(plan, state, agenda) {
+        Some(Decision::Ask(task)) if can_ask => {
+            agenda.is_asking = true;
+            vec![Decision::Ask(task)]
+        }
+        Some(Decision::Ask(task)) => pause(needs_answer(&task)),
+        Some(settle) => vec![settle],
+        None => record(vec![undo]),
+    }
+}
+
+fn needs_answer(task: &TaskId) -> String {
+    format!("{task} needs an answer")
 }
 
 /// The preflight of all hosts; then the start, or the refusal of the run.
@@ -228,7 +247,9 @@ fn next<'p>(
     }
     match host.status {
         HostStatus::Active => {}
-        HostStatus::RollingBack | HostStatus::TearingDown => return Some(undo(plan, name, host)),
+        HostStatus::RollingBack | HostStatus::TearingDown => {
+            return Some(undo(plan, state, name, host));
+        }
         _ => return None,
     }
     if host.stage.is_none() {
@@ -250,7 +271,7 @@ fn next<'p>(
             })
         }
         Walk::Question(step) => Decision::Ask(step.on(name)),
-        Walk::Done => settle_first(plan, name, host, None)
+        Walk::Done => settle_first(plan, state, name, host, None)
             .unwrap_or_else(|| ended(HostStatus::Succeeded, None)),
         Walk::Failed(step) => {
             let why = reason_of(step, host);
@@ -263,7 +284,12 @@ fn next<'p>(
 }
 
 /// The next handler of a host that is rolled back, or its end.
-fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decision<'p> {
+fn undo<'p>(
+    plan: &'p ResolvedPlan,
+    state: &RunState,
+    name: &HostName,
+    host: &HostState,
+) -> Decision<'p> {
     for (before, step) in begun_last_first(plan, host) {
         host.passed.left.set(Some(before + 1));
         let Some(handler) = handler_of(step, host) else { continue };
@@ -273,7 +299,7 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decisi
         match walk_step(handler, host) {
             Walk::Done => {}
             Walk::Perform(step) => {
-                let first = settle_first(plan, name, host, Some(step));
+                let first = settle_first(plan, state, name, host, Some(step));
                 return first.unwrap_or_else(|| Decision::Perform(name.clone(), step));
             }
             Walk::EndBlock(step, status, why) => {
@@ -293,7 +319,7 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decisi
         Some(_) => HostStatus::Failed,
     };
     let ended = HostEvent::Ended { status, why: None };
-    settle_first(plan, name, host, None).unwrap_or_else(|| Decision::Record(ended.of(name)))
+    settle_first(plan, state, name, host, None).unwrap_or_else(|| Decision::Record(ended.of(name)))
 }
 
 /// Before a handler runs, and before a host ends, every other attempt for the host must be known to be
@@ -301,6 +327,7 @@ fn undo<'p>(plan: &'p ResolvedPlan, name: &HostName, host: &HostState) -> Decisi
 /// not wait for what `done_when` has decided, unless it was running by the last report.
 fn settle_first<'p>(
     plan: &'p ResolvedPlan,
+    state: &RunState,
     name: &HostName,
     host: &HostState,
     handler: Option<StepRef<'p>>,
@@ -308,9 +335,9 @@ fn settle_first<'p>(
     let own = handler.map(|handler| handler.path());
     let mut tasks = host.in_doubt.iter().rev().filter(|path| Some(*path) != own.as_ref());
     tasks.find_map(|path| {
-        let task = host.task(path).filter(|task| own.is_some() || task.is_running())?;
+        host.task(path).filter(|task| own.is_some() || task.is_running())?;
         let at = StepRef::at(&plan.plan, path).filter(|at| !at.is_read_only())?;
-        Some(match task.question {
+        Some(match state.question(&at.on(name)) {
             Some(_) => Decision::Ask(at.on(name)),
             None => Decision::Settle(name.clone(), at),
         })

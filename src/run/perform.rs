@@ -182,7 +182,11 @@ impl Task<'_, '_, '_> {
     }
 
     fn may_stop(&self) -> bool {
-        !self.host_is(|host| decide::inside_uninterruptible(self.live.run.plan, host))
+        let state = self.live.state.borrow();
+        let host = state.hosts.get(self.host);
+        host.is_none_or(|host| {
+            state.is_abandoned(host) || !decide::inside_uninterruptible(self.live.run.plan, host)
+        })
     }
 
     /// Sleeps; true if the run was asked to stop meanwhile and that is honoured here.

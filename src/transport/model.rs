@@ -318,9 +318,7 @@ impl Transport for ModelTransport {
                 self.memory.borrow_mut().give_up(id);
                 Ok(Reply::Recovered(Recovered::Absent))
             }
-            Request::Reach | Request::Recorded(_) => {
-                self.is_there(host).map(|()| Reply::Done)
-            }
+            Request::Reach | Request::Recorded(_) => self.is_there(host).map(|()| Reply::Done),
         }
     }
 }

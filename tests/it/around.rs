@@ -179,3 +179,71 @@ fn a_teardown_that_cannot_work_makes_the_run_stuck_and_names_the_ways_on() {
     planrun.type_line(&command).exits(0).says("Still set: setup/hold");
     assert_eq!(state(&planrun).status, RunStatus::Aborted);
 }
+
+/// The plan, with a teardown that fails while the flag has another name, which the operator repairs.
+fn failing() -> String {
+    let plan =
+        PLAN.replace("teardown: {run: ceph unset noout,", "teardown: {run: ceph flag noout,");
+    plan.replace("done_when: noout == \"unset\"", "within: 1s, done_when: noout == \"unset\"")
+}
+
+#[test]
+fn after_a_failed_teardown_a_rollback_lists_the_setup_last_and_a_resume_is_offered() {
+    let planrun = Planrun::new();
+    apply(&planrun, &failing()).exits(5);
+    let limited = planrun.run(&["rollback", "last", "--limit", "s1"]);
+    limited.exits(5).says("1. s1 (succeeded)").says("teardown failed on setup");
+    limited.says("finish and setup are not rolled back: changes stay on s2, s3");
+    limited.says("teardown failed at hold.teardown");
+    assert!(!limited.stderr.contains("rollback failed"), "{}", limited.stderr);
+    planrun.type_line(&limited.command("planrun resume", "resume")).exits(5);
+
+    let all = planrun.run(&["rollback", "last"]);
+
+    for line in ["1. finish (", "2. s3 (", "3. s2 (", "4. setup (stuck)"] {
+        all.says(line);
+    }
+    all.exits(5).says("teardown failed on setup");
+    all.says("setup   stuck         teardown failed at hold.teardown");
+    let state = state(&planrun);
+    assert!(state.real_hosts().all(|(_, host)| host.status.word() == "rolled back"));
+}
+
+#[test]
+fn a_limit_that_names_every_host_is_the_same_as_none() {
+    let planrun = Planrun::new();
+    apply(&planrun, PLAN).exits(0);
+    let ended = planrun.run(&["rollback", "last", "--limit", "s1,s2,s3"]);
+    ended.exits(0).says("1. finish (").says("5. setup (");
+    assert!(!ended.stderr.contains("not rolled back"), "{}", ended.stderr);
+    let kept = planrun.kept(&planrun.newest());
+    assert_eq!(kept.sent_for("finish/raise.rollback").len(), 1);
+    assert_eq!(kept.sent_for("setup/quiet.rollback").len(), 1);
+}
+
+#[test]
+fn a_teardown_that_was_left_out_is_not_called_torn_down() {
+    let planrun = Planrun::new();
+    let plan = PLAN.replace("teardown: {", "teardown: {when: run.status == \"aborted\", ");
+    let ended = apply(&planrun, &plan);
+    ended.exits(0).says("took 2s, teardown skipped (its `when` is");
+    ended.says("Still set: setup/hold");
+    assert!(!ended.stderr.contains("torn down"), "{}", ended.stderr);
+    planrun.run(&["show", "last"]).exits(0).says("teardown skipped (its `when` is false)");
+    let back = planrun.run(&["rollback", "last", "--limit", "s1"]);
+    assert!(!back.stderr.contains("the setup is torn down"), "{}", back.stderr);
+}
+
+#[test]
+fn an_abort_that_was_stopped_asks_nothing_of_before_and_is_completed_by_a_resume() {
+    let planrun = Planrun::new();
+    let plan =
+        failing().replace("  - {id: note,", "  - {id: ask, approve: Continue?}\n  - {id: note,");
+    apply(&planrun, &plan).exits(6);
+    let ended = planrun.run(&["abort", "last", "--acknowledge"]);
+    ended.exits(5).says("teardown failed on setup; aborted by");
+    assert!(!ended.stderr.contains("question at"), "{}", ended.stderr);
+    let resumed = planrun.run(&["resume", "last"]);
+    resumed.exits(5).says("completes the abort, nothing is rolled back");
+    assert!(!resumed.stderr.contains("question at"), "{}", resumed.stderr);
+}

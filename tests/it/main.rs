@@ -77,6 +77,7 @@ mod scripts;
 mod secret_files;
 mod secrets;
 mod services;
+mod setup_again;
 mod snippets;
 mod ssh;
 mod stages;

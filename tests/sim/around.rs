@@ -5,7 +5,7 @@ use planrun::event::{HostStatus, RunStatus, StepPath, TaskId, TaskStatus};
 use planrun::inventory::HostName;
 use planrun::task::Stage;
 
-use crate::oracle::{Book, Checked, Host, broken};
+use crate::oracle::{Book, Checked, Host, Task, broken};
 
 impl Book<'_> {
     /// Whether a step is a teardown as a whole.
@@ -66,7 +66,13 @@ impl Book<'_> {
 
     pub(crate) fn teardown_begun(&mut self, name: &HostName, run: RunStatus) -> Checked {
         self.not_stopping(false, "the teardown")?;
-        let is_at_work = |status| matches!(status, HostStatus::Active | HostStatus::RollingBack);
+        self.nothing_runs(name)?;
+        // A host between two steps may wait for its rollback, which a stuck host keeps from starting.
+        let is_stuck = self.hosts.values().any(|host| host.status == HostStatus::Stuck);
+        let is_at_work = |status| match status {
+            HostStatus::Active => !(self.is_returning && is_stuck),
+            status => status == HostStatus::RollingBack,
+        };
         let busy =
             self.hosts.iter().find(|(other, host)| *other != name && is_at_work(host.status));
         if let Some((busy, host)) = busy.filter(|_| !self.is_aborted) {
@@ -90,6 +96,19 @@ impl Book<'_> {
         Ok(())
     }
 
+    /// No command of another host runs, unless the operator has decided to continue.
+    fn nothing_runs(&self, setup: &HostName) -> Checked {
+        for (name, host) in self.hosts.iter().filter(|(name, _)| *name != setup) {
+            for (path, task) in &host.tasks {
+                let mut attempts = task.attempts.iter().map(|id| &self.attempts[id]);
+                if !task.is_released() && attempts.any(|attempt| attempt.is_running) {
+                    return broken(format!("P10: the teardown starts while {name}/{path} runs"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A command starts: not while the setup is torn down, except for a teardown itself.
     pub(crate) fn before_teardown(&self, task: &TaskId) -> Checked {
         let host = &self.hosts[&task.host];
@@ -98,12 +117,12 @@ impl Book<'_> {
         if !self.stage(Stage::Setup).is_some_and(is_tearing_down) {
             return Ok(());
         }
-        // What was sent before may start later, on a host that is left as it is.
-        let is_left = host.status == HostStatus::Stuck || self.is_aborted;
+        // What was sent before may start later, if the operator has decided to continue.
+        let is_released = host.tasks.get(&task.step).is_some_and(Task::is_released);
         let undoes = self.case.step(&task.step).and_then(|step| step.undoes.as_ref());
         let handler = undoes.and_then(|step| self.case.step(step)?.handler.as_ref());
         let is_teardown = handler.is_some_and(|handler| self.is_teardown(handler));
-        if is_teardown || is_left && host.stage.is_none() {
+        if is_teardown || is_released {
             return Ok(());
         }
         broken(format!("P10: {task} starts while the setup is torn down"))

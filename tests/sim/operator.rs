@@ -82,7 +82,7 @@ impl<'l, 'c> Operator<'l, 'c> {
             {
                 rollback(&state)
             }
-            RunStatus::Stuck if state.is_only_teardown_stuck() && self.processes.get() < 25 => {
+            RunStatus::Stuck if state.is_only_setup_stuck() && self.processes.get() < 25 => {
                 Some(RunEvent::Resumed { by }.into())
             }
             RunStatus::Stuck if self.rollbacks.get() < 3 => rollback(&state),

@@ -29,7 +29,7 @@ pub(crate) struct Attempt {
     on: HostName,
     ordinal: usize,
     pub(crate) starts: u32,
-    is_running: bool,
+    pub(crate) is_running: bool,
     took: bool,
     work: Option<Work>,
     /// How it ended, if a host knows it.
@@ -54,6 +54,13 @@ pub(crate) struct Task {
     /// How long processes had lived when it was started last.
     begun: Duration,
     answers: Vec<Answer>,
+}
+
+impl Task {
+    /// Whether the operator has decided to continue although a command of it may be running.
+    pub(crate) fn is_released(&self) -> bool {
+        self.answers.last() == Some(&Answer::Continue)
+    }
 }
 
 #[derive(Default)]
@@ -88,6 +95,8 @@ pub(crate) struct Book<'l> {
     is_contested: bool,
     /// Whether the operator wants it to end as it is.
     pub(crate) is_aborted: bool,
+    /// Whether the operator wants it to be rolled back.
+    pub(crate) is_returning: bool,
     /// Epochs of processes that were asked to stop.
     stopping: BTreeSet<u64>,
     epoch: u64,
@@ -156,6 +165,7 @@ impl<'l> Book<'l> {
             has_begun: false,
             is_contested: false,
             is_aborted: false,
+            is_returning: false,
             stopping: BTreeSet::new(),
             epoch: 0,
             alive: 0,
@@ -247,7 +257,9 @@ impl<'l> Book<'l> {
             | RunEvent::RollbackRequested { .. }
             | RunEvent::AbortRequested { .. } => {
                 self.is_aborted |= matches!(event, RunEvent::AbortRequested { .. });
-                self.is_aborted &= !matches!(event, RunEvent::RollbackRequested { .. });
+                let is_returning = matches!(event, RunEvent::RollbackRequested { .. });
+                self.is_aborted &= !is_returning;
+                self.is_returning |= is_returning;
                 let is_aborted = self.is_aborted;
                 let is_left = |host: &Host| is_aborted && host.stage != Some(Stage::Setup);
                 let is_retried = |host: &Host| {
@@ -652,9 +664,8 @@ impl<'l> Book<'l> {
                 if untouched && attempt.starts > 0 {
                     return broken(format!("P9: {name} is {status:?}, and {path} was started"));
                 }
-                let released = task.answers.last() == Some(&Answer::Continue);
-                let is_claimed =
-                    matches!(status, HostStatus::Succeeded | HostStatus::RolledBack) && !released;
+                let is_claimed = matches!(status, HostStatus::Succeeded | HostStatus::RolledBack)
+                    && !task.is_released();
                 if attempt.is_running && is_claimed {
                     return broken(format!("P9: {name} is {status:?}, and {path} is running"));
                 }
@@ -815,9 +826,8 @@ impl<'l> Book<'l> {
             if self.case.is_handler(path) {
                 continue;
             }
-            let released = task.answers.last() == Some(&Answer::Continue);
             let mut attempts = task.attempts.iter().map(|id| &self.attempts[id]);
-            if attempts.any(|attempt| attempt.is_running) && !released {
+            if attempts.any(|attempt| attempt.is_running) && !task.is_released() {
                 return broken(format!("P4: {handler} starts while {path} runs"));
             }
             let handled = self.case.step(path).and_then(|step| step.handler.as_ref());

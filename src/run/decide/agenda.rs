@@ -88,7 +88,7 @@ impl Agenda {
             let sort = |set: &mut BTreeSet<usize>, belongs: bool| {
                 if belongs { set.insert(*position) } else { set.remove(position) }
             };
-            sort(&mut self.urgent, state.abort.is_none() && is_urgent(plan, state, host));
+            sort(&mut self.urgent, !state.is_abandoned(host) && is_urgent(plan, state, host));
             let is_returning = matches!(host.status, HostStatus::RollingBack | HostStatus::Stuck);
             sort(&mut self.returning, is_returning);
             let is_well = matches!(host.status, HostStatus::Succeeded | HostStatus::NotStarted);

@@ -16,15 +16,12 @@ use crate::run::decide::critical::inside_uninterruptible;
 use crate::run::decide::setup::{start_rollback, to_undo};
 use crate::task::Stage;
 
-/// Returns the hosts that a rollback undoes, batch by batch, as things are now. Hosts whose
-/// rollback has started come first, and those inside an `uninterruptible` block.
-pub fn rollback_batches<'s>(
-    plan: &ResolvedPlan,
-    state: &'s RunState,
-    request: &Requested,
-) -> Vec<Vec<&'s HostName>> {
+/// Returns the hosts that a rollback which was just requested undoes, batch by batch, as things are now. Hosts
+/// whose rollback has started come first, and those inside an `uninterruptible` block.
+pub fn rollback_batches<'s>(plan: &ResolvedPlan, state: &'s RunState) -> Vec<Vec<&'s HostName>> {
+    let Some(request) = &state.rollback else { return Vec::new() };
     let is_half_done = |host: &HostState| match host.status {
-        HostStatus::RollingBack | HostStatus::Stuck => true,
+        HostStatus::RollingBack => true,
         _ => host.rollback_can_start() && inside_uninterruptible(plan, host),
     };
     let hosts = state.hosts.iter().filter(|(name, _)| request.includes(name));
@@ -47,9 +44,10 @@ pub fn rollback_batches<'s>(
         batches.push(left.map(|(name, _)| name).collect());
     }
     let is_left = |(name, host): (&HostName, &HostState)| {
-        host.was_changed() && !batches.iter().flatten().any(|other| *other == name)
+        host.keeps_a_change() && !batches.iter().flatten().any(|other| *other == name)
     };
-    let is_setup_left = state.real_hosts().any(is_left)
+    let mut others = state.hosts.iter().filter(|(_, host)| host.stage != Some(Stage::Setup));
+    let is_setup_left = others.any(is_left)
         || state
             .stage(Stage::Setup)
             .is_none_or(|(_, it)| to_undo(plan, it, false).next().is_none());

@@ -1,4 +1,4 @@
-//! Before a run ends: what its setup has left is undone.
+//! Before a run ends: what its setup has left is undone, after every command of the hosts is over.
 //!
 //! - If no host keeps a change, and the run has not succeeded, the setup is rolled back: all its handlers
 //!   run, the teardowns among them, the one of the last step first.
@@ -9,7 +9,9 @@ use crate::event::{Event, HostEvent, HostStatus, Reason, RunStatus, TaskStatus};
 use crate::history::{HostState, RunState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
+use crate::run::decide::agenda::Agenda;
 use crate::run::decide::walk::may_have_run;
+use crate::run::decide::{Decision, settle_first};
 use crate::run::step_ref::StepRef;
 use crate::task::{Stage, StepPath};
 
@@ -42,6 +44,25 @@ pub(super) fn undo_setup(
     }
     to_undo(plan, setup, true).next()?;
     Some(HostEvent::TeardownStarted { run: status }.of(name))
+}
+
+/// Before the setup is undone, the same is true of the other hosts as of each before its end (`settle_first`): a
+/// command that still runs, on a host that is left as it is, may need the setup. Returns what to do first: one host
+/// after the other, since it is rare.
+pub(super) fn settle_hosts<'p>(
+    plan: &'p ResolvedPlan,
+    state: &RunState,
+    agenda: &mut Agenda,
+) -> Option<Decision<'p>> {
+    let hosts = state.hosts.iter().enumerate();
+    let mut hosts = hosts.filter(|(_, (_, host))| host.stage != Some(Stage::Setup));
+    hosts.find_map(|(position, (name, host))| {
+        let first = settle_first(plan, state, name, host, None)?;
+        if matches!(first, Decision::Settle(..)) {
+            agenda.busy.insert(position);
+        }
+        Some(first)
+    })
 }
 
 /// Returns the steps of a setup that are still to be undone, the last one first; or only those that are to be

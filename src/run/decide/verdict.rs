@@ -16,10 +16,10 @@ pub const UNTOUCHED: [HostStatus; 3] =
 /// Returns the status of a run that has ended, and why, if it did not succeed.
 pub fn verdict(state: &RunState) -> (RunStatus, Option<String>) {
     let groups = HostGroups::of(state);
-    if let Some(why) = &state.abort {
+    if let Some(abort) = &state.abort {
         let torn_down = on("teardown failed on", &groups.not_torn_down);
         let status = if torn_down.is_some() { RunStatus::Stuck } else { RunStatus::Aborted };
-        let said: Vec<String> = torn_down.into_iter().chain([why.clone()]).collect();
+        let said: Vec<String> = torn_down.into_iter().chain([abort.why.clone()]).collect();
         return (status, Some(said.join("; ")));
     }
     let status = groups.status();
@@ -47,7 +47,7 @@ struct HostGroups<'s> {
     /// Those to which nothing was sent, and the word for it.
     untouched: Vec<(&'static str, Vec<&'s str>)>,
     succeeded: Vec<&'s str>,
-    /// Those of them on which something was changed.
+    /// Those of them on which something was changed; and `finish`, if a rollback leaves it.
     kept: Vec<&'s str>,
     /// Nothing was changed for any host.
     is_unchanged: bool,
@@ -77,8 +77,8 @@ impl<'s> HostGroups<'s> {
         let mut tasks = state.hosts.values().flat_map(|host| host.tasks.values());
         Self {
             is_asked,
-            stuck: with(&|host| is_stuck(host) && host.teardown.is_none()),
-            not_torn_down: with(&|host| is_stuck(host) && host.teardown.is_some()),
+            stuck: with(&|host| is_stuck(host) && !state.has_failed_teardown(host)),
+            not_torn_down: with(&|host| state.has_failed_teardown(host)),
             undone_setup: with(&is_follower),
             failed: are(HostStatus::Failed),
             waiting: waiting.map(|(name, _)| name.as_str()).collect(),
@@ -87,7 +87,12 @@ impl<'s> HostGroups<'s> {
             unsent: with(&|host| is_undone(host) && !is_follower(host) && !host.was_undone()),
             untouched: untouched.into_iter().filter(|(_, hosts)| !hosts.is_empty()).collect(),
             succeeded: with(&succeeded),
-            kept: with(&|host| succeeded(host) && host.was_changed()),
+            kept: with(&|host| {
+                let is_finish = is_asked
+                    && host.stage == Some(Stage::Finish)
+                    && host.status == HostStatus::Succeeded;
+                (succeeded(host) || is_finish) && host.was_changed()
+            }),
             is_unchanged: !state.hosts.values().any(HostState::was_changed),
             is_left_out: tasks.all(|task| task.status == Some(TaskStatus::Skipped)),
         }
@@ -99,7 +104,10 @@ impl<'s> HostGroups<'s> {
             RunStatus::Stuck
         } else if !self.failed.is_empty() || !self.past.is_empty() {
             RunStatus::Failed
-        } else if !self.undone.is_empty() || !self.undone_setup.is_empty() {
+        } else if !self.undone.is_empty()
+            || !self.undone_setup.is_empty()
+            || self.is_asked && self.untouched.is_empty()
+        {
             RunStatus::RolledBack
         } else if self.is_unchanged && is_refused {
             RunStatus::Refused
@@ -130,6 +138,8 @@ impl<'s> HostGroups<'s> {
         let undone = on("failed on", &self.undone);
         if self.is_asked {
             said.extend(self.undone().into_iter().flatten());
+            let is_nothing = self.is_unchanged && self.undone.is_empty();
+            said.extend(is_nothing.then(|| "nothing had to be undone".to_owned()));
         } else if said.is_empty() && self.untouched.is_empty() {
             said.extend(undone);
         } else {
@@ -183,12 +193,12 @@ fn about(hosts: &[&str], one: &str, several: &str) -> Option<String> {
 
 /// Returns the exit code of a run that has ended or paused: the most severe that applies.
 ///
-/// 0 succeeded, or rolled back on request; 1 failed and rolled back; 2 refused; 3 failed, and not
+/// 0 succeeded, or rolled back or aborted on request; 1 failed and rolled back; 2 refused; 3 failed, and not
 /// everything is rolled back; 4 unreachable before any change; 5 stuck; 6 paused; 7 another run has locked
 /// a host; 77 host key verification or a privilege was refused.
 pub fn exit_status(state: &RunState) -> u8 {
     match state.status {
-        RunStatus::Succeeded => 0,
+        RunStatus::Succeeded | RunStatus::Aborted => 0,
         RunStatus::RolledBack if state.rollback.is_some() => 0,
         RunStatus::RolledBack => 1,
         RunStatus::Refused => {
@@ -205,7 +215,7 @@ pub fn exit_status(state: &RunState) -> u8 {
             });
             codes.max().unwrap_or(2)
         }
-        RunStatus::Failed | RunStatus::Aborted => 3,
+        RunStatus::Failed => 3,
         RunStatus::Stuck => 5,
         RunStatus::Planned | RunStatus::Running | RunStatus::Paused => {
             // A stuck host outweighs the pause of the others.

@@ -29,7 +29,7 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 const LOST: &str = "[lost with the connection]";
 const WITH_SECRETS: &str = "[not kept: may contain a secret that was typed]";
 
-/// Settles all attempts at a task whose host is rolled back.
+/// Settles all attempts at a task whose host is rolled back or ends, or before the setup is torn down.
 pub(in crate::run) async fn settle<'r>(
     live: &Live<'r, '_>,
     host: &HostName,
@@ -40,6 +40,11 @@ pub(in crate::run) async fn settle<'r>(
     let task = Task::at(live, host, at, &guard);
     for attempt in task.state().attempts.iter().filter(|attempt| attempt.may_be_running()) {
         task.settle(attempt).await?;
+    }
+    // Nothing else will be done on a host that is left as it is: only the operator can decide.
+    let is_left = !task.works_on_host();
+    if is_left && task.is_blocked() && !task.stops() && task.state().is_in_doubt() {
+        return task.conclude(task.ask_whether_to_go_on()).await;
     }
     let conclusion = if task.is_halted() || !task.state().is_in_doubt() {
         Conclusion::Stopped
@@ -146,7 +151,15 @@ impl Task<'_, '_, '_> {
         }
     }
 
-    /// Asks the operator whether a host is rolled back, or ends, although something may still be running.
+    /// Whether the run still works on the host, or leaves it as it is.
+    fn works_on_host(&self) -> bool {
+        let state = self.live.state.borrow();
+        let is_waiting = |host| state.is_abandoned(host) || state.awaits_rollback(self.host, host);
+        state.hosts.get(self.host).is_some_and(|host| host.is_at_work() && !is_waiting(host))
+    }
+
+    /// Asks the operator whether a host is rolled back, or ends, or the setup is torn down, although something may
+    /// still be running.
     fn ask_whether_to_go_on(&self) -> Conclusion {
         let attempts = self.state().attempts;
         let running = attempts.iter().filter(|attempt| attempt.may_be_running());
@@ -155,9 +168,14 @@ impl Task<'_, '_, '_> {
             Some(Outcome::Unknown { why, .. }) => Some(why.as_str()),
             _ => None,
         });
-        let text = whys.collect::<Vec<_>>().join("; ");
-        let is_returning = self.host_is(|host| host.status == HostStatus::RollingBack);
-        let what = if is_returning { "Roll back" } else { "Continue" };
+        let unreached = self.guard.met().map(|error| error.on(self.host));
+        let text = whys.chain(unreached.as_deref()).collect::<Vec<_>>().join("; ");
+        let what = match self.live.state.borrow().hosts.get(self.host).map(|host| host.status) {
+            Some(HostStatus::TearingDown) => "Tear down",
+            _ if !self.works_on_host() => "Tear down the setup",
+            Some(HostStatus::RollingBack) => "Roll back",
+            _ => "Continue",
+        };
         let (title, on) = (self.title(), on.join(", "));
         let why = Reason::of(text);
         let text = format!("{title} may still be running on {on}. {what} anyway?");
