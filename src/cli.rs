@@ -12,6 +12,7 @@
 //!                      new                                            write a file
 //!                      locks, unlock                                  ask hosts about their locks
 //!                      abort, resolve                                 add one event to a run
+//!                      stop, watch                                    pause or follow a run of another process
 //!                      apply, resume, rollback -> session             execute a run
 //!                                                  |- view    shows the run
 //!                                                  |- signals interrupt it
@@ -45,6 +46,7 @@ mod print;
 mod programs;
 mod prompter;
 mod prune;
+mod request;
 mod resolve;
 mod resume;
 mod revision;
@@ -55,6 +57,7 @@ mod secret_args;
 mod session;
 mod show;
 mod signals;
+mod stop;
 mod subject;
 mod targets;
 mod terminal;
@@ -63,6 +66,7 @@ mod unlock;
 mod validate;
 mod values;
 mod view;
+mod watch;
 
 use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
@@ -80,7 +84,7 @@ use crate::cli::identity::who;
 use crate::report::text::printable;
 
 /// Commands that are planned, so that users learn that they are not implemented yet.
-const LATER: [&str; 4] = ["prove", "watch", "completions", "man"];
+const LATER: [&str; 3] = ["prove", "completions", "man"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -151,6 +155,10 @@ enum Command {
     Abort(abort::Args),
     /// Answer a question of a run
     Resolve(resolve::Args),
+    /// Pause a run that another process works on
+    Stop(stop::Args),
+    /// Show a run while it is executed, or from its first event
+    Watch(watch::Args),
     /// List the runs, newest first
     Runs(runs::Args),
     /// Show all details of a run
@@ -256,6 +264,8 @@ impl Command {
             Self::Rollback(args) => rollback::run(&args, context),
             Self::Abort(args) => abort::run(&args, context),
             Self::Resolve(args) => resolve::run(&args, context),
+            Self::Stop(args) => stop::run(&args, context),
+            Self::Watch(args) => watch::run(&args, context),
             Self::Runs(args) => runs::run(&args, context),
             Self::Show(args) => show::run(&args, context),
             Self::Prune(args) => prune::run(&args, context),

@@ -103,7 +103,7 @@ impl From<StoreError> for Fault {
                 let run = &locked.run.id;
                 let fault = fault.help(format!("to see what was done, run `planrun show {run}`"));
                 match locked.pid {
-                    Some(pid) => fault.help(format!("wait for it, or pause it with `kill -INT {pid}`")),
+                    Some(_) => fault.help(format!("wait for it, or pause it with `planrun stop {run}`")),
                     None => fault
                         .help(match locked.run.state {
                             Some(RunStatus::Stuck) => format!("end it first with `planrun rollback {run}`"),
@@ -117,6 +117,9 @@ impl From<StoreError> for Fault {
                         )),
                 }
             }
+            StoreError::Held { run, .. } => fault
+                .help(format!("to follow it, run `planrun watch {run}`"))
+                .help(format!("wait for it, or pause it with `planrun stop {run}`")),
             _ => fault,
         }
     }

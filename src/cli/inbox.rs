@@ -20,6 +20,8 @@ pub(super) struct Inbox<'a> {
     store: &'a Store,
     run: &'a RunId,
     answers: &'a Answers,
+    /// Pauses the run; takes who asked.
+    stop: &'a dyn Fn(&str),
     /// The requests that were passed on, each until its reply is stored.
     waiting: FuturesUnordered<Told>,
     known: RefCell<HashSet<u64>>,
@@ -29,9 +31,14 @@ pub(super) struct Inbox<'a> {
 type Told = std::pin::Pin<Box<dyn Future<Output = (u64, Result<(), String>)>>>;
 
 impl<'a> Inbox<'a> {
-    pub(super) fn new(store: &'a Store, run: &'a RunId, answers: &'a Answers) -> Self {
+    pub(super) fn new(
+        store: &'a Store,
+        run: &'a RunId,
+        answers: &'a Answers,
+        stop: &'a dyn Fn(&str),
+    ) -> Self {
         let (waiting, known) = (FuturesUnordered::new(), RefCell::default());
-        Self { store, run, answers, waiting, known }
+        Self { store, run, answers, stop, waiting, known }
     }
 
     /// Waits a moment, then passes requests on and replies to completed ones. May be cancelled at any time:
@@ -57,6 +64,11 @@ impl<'a> Inbox<'a> {
         }
         let (taken, answer) = oneshot::channel();
         match request {
+            Request::Stop => {
+                (self.stop)(&by);
+                // The sender goes away before it reads more than this.
+                let _heard = taken.send(Ok(()));
+            }
             Request::Answer { task, asked_at, answer, reason } => {
                 self.answers.give(Given { task, asked_at, answer, reason, by, taken });
             }

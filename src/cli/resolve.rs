@@ -1,18 +1,13 @@
 //! `planrun resolve`: answers a question of a run, from another terminal or on another day.
 
-use std::time::Duration;
-
 use crate::cli::asker::chosen;
 use crate::cli::identity::{is_person, named};
 use crate::cli::open_run::{self, RunArg};
+use crate::cli::request::{self, Passed};
 use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId, Uncounted};
 use crate::history::RunState;
 use crate::store::Store;
-
-/// How long to wait between checks for the reply of the process, and how often.
-const PAUSE: Duration = Duration::from_millis(50);
-const CHECKS: u32 = 200;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -111,23 +106,8 @@ fn hand_over(
     let asks = state.hosts.get(&task.host).and_then(|host| host.task(&task.step));
     let asked_at = asks.map_or(0, |task| task.asked_at);
     let request = Request::Answer { task: task.clone(), asked_at, answer, reason };
-    let number = store.ask(run, by, request)?;
-    for _ in 0..CHECKS {
-        match store.reply_to(number)? {
-            Some(Ok(_)) => return Ok(true),
-            Some(Err(why)) => return Err(Fault::new(Exit::INVALID, why)),
-            None if store.is_alive(run) => std::thread::sleep(PAUSE),
-            None => break,
-        }
-    }
-    if !store.withdraw(number)? {
-        return Ok(matches!(store.reply_to(number)?, Some(Ok(_))));
-    }
-    if store.is_alive(run) {
-        let message = format!("the process that works on run {run} does not accept the answer");
-        return Err(Fault::new(Exit::HELD, message).help(
-            "nothing was answered; check whether the process is suspended or an older planrun",
-        ));
+    if request::pass(store, run, by, request)? == Passed::Done {
+        return Ok(true);
     }
     // It may have recorded the answer just before it ended.
     let is_ours = |record: &Record| {

@@ -10,7 +10,7 @@ use crate::cli::open_run::{self, OpenRun, RunArg, planned};
 use crate::cli::resume::go_on;
 use crate::cli::secret_args::SecretArgs;
 use crate::cli::session::How;
-use crate::cli::{Context, Exit, Fault, who};
+use crate::cli::{Context, Exit, Fault, request, who};
 use crate::event::{Answer, Event, HostStatus, RunEvent, RunId, RunPlanned, RunStatus};
 use crate::history::{Refusal, RunState};
 use crate::inventory::{HostName, pattern};
@@ -60,6 +60,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         return nothing_left();
     }
     let by = who();
+    if store.is_alive(&run) {
+        let question = format!("another process works on run {run}; pause it, and then roll back?");
+        if !args.yes && !context.confirm(&question)? {
+            return Ok(Exit::INVALID);
+        }
+        request::stop_and_wait(&store, &run, &by, context)?;
+    }
     let taken = open_run::take(&store, &run, &by)?;
     let only = args.limit.as_deref().map(|limit| chosen(limit, planned(&taken.records)?));
     let request = taken.state.rollback_of(only.transpose()?);

@@ -120,8 +120,17 @@ impl Session<'_> {
     async fn drive(&self, view: &RefCell<View>, state: RunState) -> std::io::Result<Ended> {
         let mut signals = Signals::install()?;
         let (stop, answers) = (Stop::default(), Answers::default());
-        let mut inbox = Inbox::new(self.store, self.journal.run(), &answers);
         let (stopping, stopped) = watch::channel(false);
+        let pause = |by: &str| {
+            stop.request(by);
+            // Without a terminal there is no asker.
+            let _unheard = stopping.send(true);
+        };
+        let told = |by: &str| {
+            pause(by);
+            view.borrow().say(&format!("pausing after the running steps, as {by} asked"));
+        };
+        let mut inbox = Inbox::new(self.store, self.journal.run(), &answers, &told);
         let clock = self.targets.clock.clone();
         let operator = Operator::new(view, stopped);
         let transport =
@@ -155,9 +164,7 @@ impl Session<'_> {
                         return Ok(Ended::Left(wish));
                     }
                     is_stopping = true;
-                    stop.request(wish.name());
-                    // Without a terminal there is no asker.
-                    let _unheard = stopping.send(true);
+                    pause(wish.name());
                     view.borrow().say(
                         "pausing after the running steps; press ^C again to exit immediately",
                     );

@@ -256,4 +256,6 @@ pub enum Request {
         answer: Answer,
         reason: Option<String>,
     },
+    /// Pause: nothing new starts, running steps end.
+    Stop,
 }

@@ -24,7 +24,7 @@ pub enum StoreError {
     #[error("cannot write {}: the writer thread has ended; resume the run", path.display())]
     WriterEnded { path: PathBuf },
     #[error(
-        "run {run} is locked by {by}{}{}; wait for it, or stop it there",
+        "run {run} is locked by {by}{}{}",
         pid.map(|pid| format!(", process {pid}")).unwrap_or_default(),
         since.map(|since| format!(", since {since:.0}")).unwrap_or_default()
     )]

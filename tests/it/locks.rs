@@ -61,7 +61,7 @@ fn a_second_run_on_the_same_host_is_refused_and_names_the_first() {
 
     let refused = planrun.run(&["apply", &second, "-i", &inventory]);
     refused.exits(7).says(&format!("host web1 is locked by run {run} of plan first, running"));
-    refused.says(", process ").says("kill -INT ").says(&format!("planrun show {run}"));
+    refused.says(", process ").says("planrun stop ").says(&format!("planrun show {run}"));
     assert_eq!(planrun.newest(), run, "the refused run leaves nothing");
     eventually("the first works", || lines(&planrun) == "first\n");
 

@@ -74,6 +74,7 @@ mod scenarios;
 mod scene;
 mod schemas;
 mod scripts;
+mod second_terminal;
 mod secret_files;
 mod secrets;
 mod services;

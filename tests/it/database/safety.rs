@@ -63,7 +63,7 @@ async fn a_run_that_is_worked_on_names_its_process_and_leaves_no_lock() {
     let error = store.take(&id("a"), "bob@ops").unwrap_err().to_string();
     let process = std::process::id();
     assert!(error.starts_with(&format!("run a is locked by ada@ops, process {process}, since 2")));
-    assert!(error.ends_with("Z; wait for it, or stop it there"), "{error}");
+    assert!(error.ends_with('Z'), "{error}");
     assert!(store.is_alive(&id("a")));
     drop(journal);
     assert!(!store.is_alive(&id("a")) && !store.is_alive(&id("b")));
