@@ -10,9 +10,11 @@
 //! only after it; `decide` has the rules.
 
 mod build;
+pub mod compare;
 mod decide;
 pub mod human;
 pub mod markdown;
+pub mod saved;
 mod steps;
 mod text;
 

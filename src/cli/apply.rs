@@ -8,11 +8,12 @@ use crate::cli::session::{How, Session};
 use crate::cli::subject::{Subject, load};
 use crate::cli::targets::Targets;
 use crate::cli::values::assignment;
-use crate::cli::{Context, Exit, Fault, open_run, preview, revision, who};
+use crate::cli::{Context, Exit, Fault, open_run, preview, revision, saved, who};
 use crate::clock::Clock;
 use crate::event::{Event, RunEvent, SecretSources};
 use crate::file::absolute;
 use crate::history::RunState;
+use crate::load::Loaded;
 use crate::report::text::{count, list, printable};
 use crate::resolve::{ResolvedPlan, secrets};
 use crate::run::planned::planned;
@@ -28,7 +29,10 @@ Examples:
   planrun apply plans/obox-restart.yaml -i demo
   planrun apply plans/obox-restart.yaml -i prod --limit backend1 --set drain_for=30m
   planrun apply plans/obox-restart.yaml -i prod --reason 'security update' --label ticket=CHG-1234
-  planrun apply plans/obox-restart.yaml -i prod --output json >run.jsonl")]
+  planrun apply plans/obox-restart.yaml -i prod --output json >run.jsonl
+
+PLAN may also be a saved preview (`planrun preview PLAN -i INV -o FILE`), which needs no inventory. If the
+plan, the inventory, an input or a check of the preflight has changed since, it is refused.")]
 pub(super) struct Args {
     #[command(flatten)]
     subject: Subject,
@@ -69,25 +73,37 @@ fn whole_path(path: &Path) -> String {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let subject = &args.subject;
-    if args.dry_run {
-        let format = if args.how.is_json() { Format::Json } else { Format::Human };
-        return preview::show(subject, format, context);
+    let asked = &args.subject;
+    let format = if args.how.is_json() { Format::Json } else { Format::Human };
+    let (subject, loaded, preview) = match saved::read(&asked.plan, context)? {
+        Some(saved) => {
+            let (subject, loaded, preview) = saved::again(&saved, asked, context)?;
+            (subject, loaded, Some(preview))
+        }
+        None if args.dry_run => return preview::show(asked, format, context),
+        None => (asked.clone(), load(asked, context)?, None),
+    };
+    if let Some(preview) = preview.as_ref().filter(|_| args.dry_run) {
+        preview::print(preview, &loaded, format, context);
+        return Ok(Exit::SUCCEEDED);
     }
-    let loaded = load(subject, context)?;
-    let is_model = loaded.model.is_some();
-    if !args.yes && !is_model {
-        context.say(preview::short(&loaded, subject, context).trim_end());
+    if !args.yes && loaded.model.is_none() {
+        context.say(preview::short(&loaded, &subject, preview, context).trim_end());
         if !context.confirm(&question(&loaded.plan))? {
             return Ok(Exit::INVALID);
         }
     }
+    begin(args, &subject, loaded, context)
+}
+
+/// Starts the run.
+fn begin(args: &Args, subject: &Subject, loaded: Loaded, context: &Context) -> Result<Exit, Fault> {
     let by = who();
     let store = context.store()?;
     let path = subject.plan.display().to_string();
     let models = loaded.model.iter().map(|model| (model.name.clone(), model.text.clone()));
     let mut first = planned(&loaded.plan, &path, &loaded.text, &by, models.collect());
-    first.arguments = arguments(args, &loaded.plan);
+    first.arguments = arguments(args, subject, &loaded.plan);
     first.limit.clone_from(&subject.values.limit);
     first.serial = subject.values.serial.map(NonZeroUsize::get);
     first.reason.clone_from(&args.reason);
@@ -123,8 +139,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
 }
 
 /// Returns the arguments that start such a run again, without secrets and `--limit`.
-fn arguments(args: &Args, plan: &ResolvedPlan) -> Vec<String> {
-    let subject = &args.subject;
+fn arguments(args: &Args, subject: &Subject, plan: &ResolvedPlan) -> Vec<String> {
     let hidden: Vec<&str> = secrets::hidden(&plan.plan).map(|(name, _)| name.as_str()).collect();
     let mut words = vec![subject.plan.display().to_string()];
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);

@@ -18,7 +18,7 @@ pub(super) struct Subject {
     pub(super) plan: PathBuf,
     /// The inventory: a path, a name in `inventories/` next to the plan, or hosts separated by commas; repeat
     /// it for more; later ones take precedence
-    #[arg(long, short, value_name = "INV", required = true)]
+    #[arg(long, short, value_name = "INV")]
     pub(super) inventory: Vec<String>,
     #[command(flatten)]
     pub(super) patience: InventoryTimeout,
@@ -28,6 +28,13 @@ pub(super) struct Subject {
 
 /// Loads everything; all problems are reported at once.
 pub(super) fn load(args: &Subject, context: &Context) -> Result<Loaded, Fault> {
+    if args.inventory.is_empty() {
+        let why = format!("missing `--inventory`: which hosts is `{}` for?", args.plan.display());
+        let fault = Fault::new(Exit::INVALID, why);
+        return Err(
+            fault.help("add `--inventory INV`: a path, a name, or hosts separated by commas")
+        );
+    }
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
     let request = Request {
         secret_commands: secret_commands(&mut sources, &mut found),

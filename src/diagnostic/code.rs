@@ -201,6 +201,8 @@ pub enum Code {
     UnmetExpectation,
     NotExercised,
     UnreadableFile,
+    PreviewChanged,
+    PreviewUnreadable,
 }
 
 impl Code {

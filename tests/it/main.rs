@@ -70,6 +70,7 @@ mod reports;
 mod results;
 mod rollbacks;
 mod rounds;
+mod saved_previews;
 mod scenarios;
 mod scene;
 mod schemas;

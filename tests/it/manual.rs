@@ -18,6 +18,8 @@ use crate::support::fenced;
 const WITHOUT: &[(&str, &str)] = &[
     ("secret-command", "is about the configuration of the user"),
     ("user-configuration", "is about the configuration of the user"),
+    ("preview-changed", "takes a preview that was saved before"),
+    ("preview-unreadable", "takes a preview that was saved before"),
     ("too-many-aliases", "takes a bomb"),
     ("too-many-nodes", "takes millions of values"),
     ("file-too-large", "takes 32 MiB"),

@@ -26,6 +26,8 @@ const WITHOUT: &[(&str, &str)] = &[
     ("too-many-nodes", "takes four million values, which a debug build reads for ten seconds"),
     ("secret-command", "`secrets` has it: it depends on the configuration of the user"),
     ("user-configuration", "`secrets` has it: it depends on the configuration of the user"),
+    ("preview-changed", "`saved_previews` has it: it takes a preview that was saved before"),
+    ("preview-unreadable", "`saved_previews` has it: it takes a preview that was saved before"),
 ];
 
 /// Returns what is told about a plan.
