@@ -170,6 +170,9 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     pub text: String,
+    /// What it reads from its standard input, unless there is a secret in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
     /// Where it runs, if that is not the host itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,

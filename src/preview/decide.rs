@@ -73,8 +73,14 @@ pub(super) fn verdicts(
     host: &HostSurvey,
     before: &mut Vec<Earlier>,
 ) -> (Verdicts, BTreeSet<StepPath>) {
-    let mut judge =
-        Judge { plan, host, before, verdicts: Verdicts::new(), read_elsewhere: BTreeSet::new() };
+    let mut judge = Judge {
+        plan,
+        host,
+        before,
+        verdicts: Verdicts::new(),
+        step: String::new(),
+        read_elsewhere: BTreeSet::new(),
+    };
     for step in plan.steps_of(host.stage) {
         judge.walk(step, None, None);
     }
@@ -96,6 +102,8 @@ struct Judge<'a> {
     host: &'a HostSurvey,
     before: &'a mut Vec<Earlier>,
     verdicts: Verdicts,
+    /// The step that is decided about: its other items are not among the steps before it.
+    step: String,
     /// The steps that are already done by what other hosts show.
     read_elsewhere: BTreeSet<StepPath>,
 }
@@ -106,6 +114,7 @@ impl Judge<'_> {
             Some((of, number)) => step.path.at_item(of, number),
             None => step.path.clone(),
         };
+        self.step = name(step);
         let unknown = StepSurvey::default();
         let survey = self.host.steps.get(&path).unwrap_or(&unknown);
         let mut verdict = outer.cloned().unwrap_or_default();
@@ -161,8 +170,7 @@ impl Judge<'_> {
     /// Notes that a step may change something.
     fn passes(&mut self, step: &Step, about: Option<&Expression>) {
         let probes = about.map(|about| reads(self.plan, about).probes).unwrap_or_default();
-        let name = step.id.clone().unwrap_or_else(|| step.path.to_string());
-        self.before.push(Earlier { name, probes });
+        self.before.push(Earlier { name: name(step), probes });
     }
 
     fn when(&self, when: &Expression, seen: &Seen, verdict: &mut Verdict) {
@@ -246,10 +254,17 @@ impl Judge<'_> {
 
     /// Returns the last step before that has to do with the same probes.
     fn by(&self, reads: &Reads) -> Option<String> {
-        let shares = |earlier: &&Earlier| !earlier.probes.is_disjoint(&reads.probes);
+        let shares = |earlier: &&Earlier| {
+            earlier.name != self.step && !earlier.probes.is_disjoint(&reads.probes)
+        };
         let last = self.before.iter().rev().find(shares)?;
         Some(format!("`{}`", last.name))
     }
+}
+
+/// Returns the name of a step in a sentence.
+fn name(step: &Step) -> String {
+    step.id.clone().unwrap_or_else(|| step.path.to_string())
 }
 
 impl Verdict {

@@ -6,7 +6,7 @@ use crate::event::Truth;
 use crate::inventory::HostName;
 use crate::preview::text::{
     MOST_HOSTS, batches, counts, headline, hosts, input, outlook, probes, range, remarks, result,
-    subject, usual_user, waits,
+    stdin, subject, usual_user, waits,
 };
 use crate::preview::{Decision, Group, Observed, Preview, Role, Step};
 use crate::report::text::{clip, columns, count, list, printable, wrap};
@@ -269,6 +269,9 @@ impl Page<'_> {
             if let Some(command) = &group.command {
                 self.command(&command.text, indent, group.decision, mark, hosts.as_deref());
             }
+            if let Some(stdin) = group.command.as_ref().and_then(stdin) {
+                self.text(indent + 2, tone(group.decision), &stdin);
+            }
             let mut more = if same_about { Vec::new() } else { about(group) };
             more.extend(group.why.clone().filter(|_| !same_why));
             if group.command.is_none() {
@@ -385,8 +388,12 @@ impl Page<'_> {
                 {
                     let line = command.text.lines().next().unwrap_or_default();
                     let on = list(&first.hosts, MOST_HOSTS);
+                    let line = match stdin(command) {
+                        Some(stdin) => format!("{line} ({stdin})"),
+                        None => line.to_owned(),
+                    };
                     texts.push(match step.groups.len() {
-                        1 => line.to_owned(),
+                        1 => line,
                         _ => format!("{line} ({on}; similar on the others)"),
                     });
                 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::event::Truth;
 use crate::inventory::HostName;
 use crate::preview::text::{
-    batches, counts, headline, hosts, input, outlook, probes, range, remarks, result, subject,
-    usual_user, waits,
+    batches, counts, headline, hosts, input, outlook, probes, range, remarks, result, stdin,
+    subject, usual_user, waits,
 };
 use crate::preview::{Decision, Preview, Role, Step};
 use crate::report::text::{list, printable};
@@ -171,6 +171,7 @@ impl Page {
             self.line(&format!("{}:", about.join("; ")));
             if let Some(command) = &group.command {
                 self.code(&command.text);
+                self.line(&stdin(command).map(|text| inline(&text)).unwrap_or_default());
             }
         }
         let mut notes: Vec<String> = step.notes.iter().map(|note| inline(note)).collect();

@@ -209,6 +209,7 @@ fn command(shown: &Shown, host: &HostSurvey, plan: &ResolvedPlan) -> Command {
     });
     Command {
         text: shown.text.clone(),
+        stdin: shown.stdin.clone(),
         on,
         user: shown.user.clone(),
         known_after: results,

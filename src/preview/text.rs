@@ -107,6 +107,17 @@ pub(super) fn subject(observed: &Observed) -> String {
     }
 }
 
+/// Returns the standard input of a command in one line.
+pub(super) fn stdin(command: &Command) -> Option<String> {
+    let text = command.stdin.as_ref()?;
+    let mut lines = text.trim_end().lines();
+    let first = lines.next().unwrap_or_default();
+    Some(match lines.count() {
+        0 => format!("stdin: {first}"),
+        more => format!("stdin: {first} (and {})", count(more, "more line")),
+    })
+}
+
 /// Returns where a command runs and what is not known of it; `user` is the user of the other commands.
 pub(super) fn remarks(command: &Command, user: Option<&str>) -> Vec<String> {
     let mut all = Vec::new();

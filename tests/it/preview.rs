@@ -209,6 +209,7 @@ steps:
     read_only: true
   - id: one
     run: [touch, DIR/first]
+    stdin: '{{ word }} to {{ host }}'
     done_when: first.exit == 0
     rollback: {run: [rm, -f, DIR/first], done_when: first.exit == 1}
   - id: two
@@ -278,6 +279,14 @@ fn what_is_already_done_is_not_run_again() {
     planrun.file("first", "");
     let preview = read(&planrun, &[&plan, "-i", &hosts]);
     assert_eq!(decided(&preview, "web1", "one"), Some(Decision::AlreadyDone));
+    // What a command reads is shown, but not a secret.
+    let all = preview.all_steps();
+    let stdin = |path: &str| {
+        let step = all.iter().find(|step| step.path == path).unwrap();
+        step.groups[0].command.as_ref().unwrap().stdin.clone()
+    };
+    assert_eq!(stdin("give").as_deref(), Some("(a secret)"));
+    assert_eq!(stdin("one").as_deref(), Some("hello to web1"));
     assert_eq!(decided(&preview, "web1", "two"), Some(Decision::WouldRun));
     // It is done now, but `two` runs before it: what that changes is not known.
     assert_eq!(decided(&preview, "web1", "again"), Some(Decision::MayRun));

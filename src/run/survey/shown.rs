@@ -13,6 +13,8 @@ use crate::template::{Mode, Names, Template};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     pub text: String,
+    /// What it reads from its standard input, unless there is a secret in it.
+    pub stdin: Option<String>,
     /// The hosts that it may run on; on the first one that answers.
     pub on: Vec<HostName>,
     /// The group of which one host runs it.
@@ -44,6 +46,16 @@ pub(super) fn shown(effect: &Effect, names: &Names, host: &HostName, plan: &Reso
         one_of: effect.target.name().filter(|_| !is_one).map(str::to_owned),
         ..Shown::default()
     };
+    if let Some(stdin) = &effect.command.stdin {
+        let inputs = &plan.plan.inputs;
+        let mut used = stdin.names.iter().filter_map(|name| inputs.get(&name.name));
+        let is_secret = used.any(|input| input.sensitive);
+        shown.stdin = Some(if is_secret {
+            "(a secret)".to_owned()
+        } else {
+            shown.render(stdin, Mode::Text, &names).0
+        });
+    }
     shown.text = match &effect.command.work {
         Work::Run(words) => {
             let words: Vec<String> = words.iter().map(|word| shown.word(word, &names)).collect();
