@@ -5,7 +5,7 @@ use std::panic::PanicHookInfo;
 
 use crate::cli::exit::Exit;
 use crate::cli::out;
-use crate::event::{JournalError, RunStatus};
+use crate::event::JournalError;
 use crate::report::text::printable;
 use crate::store::{RunJournal, StoreError};
 
@@ -101,16 +101,13 @@ impl From<StoreError> for Fault {
                 )),
             StoreError::Locked(locked) => {
                 let run = &locked.run.id;
-                let fault = fault.help(format!("to see what was done, run `planrun show {run}`"));
+                let see = format!("to see what was done, run `planrun show {run}`");
                 match locked.pid {
-                    Some(_) => fault.help(format!("wait for it, or pause it with `planrun stop {run}`")),
+                    Some(_) => fault
+                        .help(see)
+                        .help(format!("wait for it, or pause it with `planrun stop {run}`")),
                     None => fault
-                        .help(match locked.run.state {
-                            Some(RunStatus::Stuck) => format!("end it first with `planrun rollback {run}`"),
-                            _ => format!(
-                                "end it first with `planrun resume {run}` or `planrun rollback {run}`"
-                            ),
-                        })
+                        .help(format!("{see}; it lists the commands that continue the run"))
                         .help(format!(
                             "or abandon it and leave its hosts as they are: \
                              `planrun abort {run} --acknowledge`"
