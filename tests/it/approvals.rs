@@ -1,12 +1,17 @@
 //! Approvals by several people, and with a time limit.
 
 use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use planrun::clock::{Clock, block_on_virtual};
-use planrun::event::{Answer, Event, Question, RunStatus, TaskEvent, TaskStatus};
+use planrun::event::{Answer, Event, Question, Record, RunEvent, RunStatus, TaskEvent, TaskStatus};
+use planrun::history::{Reporter, RunState};
 use planrun::run::Asker;
+use planrun::scenario::stage::{Process, Stage};
 use planrun::task::TaskId;
 
 use crate::harness::Planrun;
@@ -178,6 +183,37 @@ fn the_end_of_the_time_fails_the_step_also_if_no_process_has_run_meanwhile() {
         }
         assert!(sent(&journal).is_empty());
     }
+}
+
+/// Lets nine hours pass right after a run has paused.
+struct Sleepy(Clock);
+
+impl Reporter for Sleepy {
+    fn event(&mut self, record: &Record, _: &RunState) {
+        if matches!(record.event, Event::Run(RunEvent::Paused { .. })) {
+            let mut night = pin!(self.0.sleep(Duration::from_hours(9)));
+            let mut context = Context::from_waker(Waker::noop());
+            while night.as_mut().poll(&mut context).is_pending() {
+                self.0.advance();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_question_whose_time_ends_during_the_pause_is_open_until_the_resume() {
+    let scene = asked("{text: Go on?, timeout: 8h}");
+    let (clock, journal) = (start(), Memory::default());
+    let world = scene.world(&clock, vec![]);
+    let reporter: Rc<RefCell<dyn Reporter>> = Rc::new(RefCell::new(Sleepy(clock.clone())));
+    let (clock, journal, world) = (&clock, &journal, &world);
+    let (reporter, stop, asker, stops_at) = (&reporter, &Rc::default(), None, None);
+    let process = Process { clock, world, journal, asker, reporter, stop, stops_at };
+    let state = Stage::drive(&scene, &process, scene.first(journal)).unwrap();
+    assert_eq!(state.status, RunStatus::Paused);
+    assert_eq!(state.open_questions().len(), 1, "{}", trace(journal));
+    let state = scene.drive(clock, world, journal, None).unwrap();
+    assert_eq!(state.status, RunStatus::RolledBack, "{}", trace(journal));
 }
 
 #[test]
