@@ -69,12 +69,12 @@ impl Book<'_> {
         self.nothing_runs(name)?;
         // A host between two steps may wait for its rollback, which a stuck host keeps from starting.
         let is_stuck = self.hosts.values().any(|host| host.status == HostStatus::Stuck);
-        let is_at_work = |status| match status {
-            HostStatus::Active => !(self.is_returning && is_stuck),
+        let is_at_work = |name, status| match status {
+            HostStatus::Active => !(self.is_returning(name) && is_stuck),
             status => status == HostStatus::RollingBack,
         };
-        let busy =
-            self.hosts.iter().find(|(other, host)| *other != name && is_at_work(host.status));
+        let mut others = self.hosts.iter().filter(|(other, _)| *other != name);
+        let busy = others.find(|(other, host)| is_at_work(other, host.status));
         if let Some((busy, host)) = busy.filter(|_| !self.is_aborted) {
             let status = host.status;
             return broken(format!("P10: the teardown starts while {busy} is {status:?}"));

@@ -67,6 +67,8 @@ pub(crate) enum Bug {
     LocksOnce,
     /// A lock counts as taken if the answer is lost.
     LostLockIsTaken,
+    /// A process that continues a rollback of some hosts rolls back all.
+    LimitIsForgotten,
     /// The next process reads another past.
     Rereads(Past),
     /// The plan is misread.

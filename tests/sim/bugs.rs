@@ -9,7 +9,7 @@ use crate::fault::Schedule;
 use crate::life::live;
 
 /// All bugs.
-const BUGS: [Bug; 62] = [
+const BUGS: [Bug; 63] = [
     Bug::Drops(What::Intent),
     Bug::Drops(What::Outcome),
     Bug::Drops(What::End),
@@ -48,6 +48,7 @@ const BUGS: [Bug; 62] = [
     Bug::LocksFirstHost,
     Bug::LocksOnce,
     Bug::LostLockIsTaken,
+    Bug::LimitIsForgotten,
     Bug::Rereads(Past::OpenNeverStarted),
     Bug::Rereads(Past::OpenSucceeded),
     Bug::Rereads(Past::UnknownNeverStarted),

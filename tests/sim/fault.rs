@@ -122,6 +122,8 @@ pub(crate) struct Schedule {
     pub(crate) rollback_after: bool,
     /// Before which process the operator wants the run to end as it is.
     pub(crate) abort_at: Option<u32>,
+    /// The number of the only host that is rolled back first.
+    pub(crate) limit: Option<usize>,
     /// Another operator on the same hosts.
     pub(crate) rival: Option<Rival>,
 }
@@ -151,6 +153,7 @@ impl Schedule {
             rollback_at: None,
             rollback_after: false,
             abort_at: None,
+            limit: None,
             rival: None,
         }
     }
@@ -197,6 +200,7 @@ impl Schedule {
                 lock_timeout: [0, 0, 3, 60][chance.below(4)],
             }),
             abort_at: chance.one_in(8).then(|| 1 + u32::try_from(chance.below(3)).unwrap()),
+            limit: chance.one_in(4).then(|| chance.below(3)),
         }
     }
 

@@ -13,6 +13,7 @@ use planrun::history::{Requested, RunState};
 use planrun::inventory::HostName;
 use planrun::transport::TransportError;
 
+use crate::bug::Bug;
 use crate::hosts::{Fact, Sender};
 use crate::life::{Life, start};
 use crate::store::Store;
@@ -70,9 +71,10 @@ impl<'l, 'c> Operator<'l, 'c> {
         let mut state = self.state()?;
         let by = self.name();
         let rollback = |state: &RunState| {
+            let request = self.request(state);
             self.rollbacks.set(self.rollbacks.get() + 1);
-            let request = Requested::default();
-            let event = RunEvent::RollbackRequested { by: by.clone(), reason: None, hosts: None };
+            let hosts = request.only.as_ref().map(|hosts| hosts.iter().cloned().collect());
+            let event = RunEvent::RollbackRequested { by: by.clone(), reason: None, hosts };
             state.can_roll_back(&request).then(|| event.into())
         };
         let is_stuck = state.hosts.values().any(|host| host.status == HostStatus::Stuck);
@@ -86,6 +88,12 @@ impl<'l, 'c> Operator<'l, 'c> {
                 Some(RunEvent::Resumed { by }.into())
             }
             RunStatus::Stuck if self.rollbacks.get() < 3 => rollback(&state),
+            // Some hosts first, then the others.
+            RunStatus::RolledBack
+                if self.life.schedule.limit.is_some() && self.rollbacks.get() == 1 =>
+            {
+                rollback(&state)
+            }
             status if status.has_ended() || status == RunStatus::Stuck => None,
             _ if Some(self.processes.get()) == self.life.schedule.rollback_at => {
                 rollback(&state).or(Some(RunEvent::Resumed { by: by.clone() }.into()))
@@ -104,7 +112,22 @@ impl<'l, 'c> Operator<'l, 'c> {
                 Some(RunEvent::Resumed { by }.into())
             }
         };
-        Some((state, event?))
+        let event = event?;
+        if self.life.bug == Some(Bug::LimitIsForgotten)
+            && let Some(request) = &mut state.rollback
+        {
+            request.only = None;
+        }
+        Some((state, event))
+    }
+
+    /// Returns the next rollback: the first one may be limited to one host.
+    fn request(&self, state: &RunState) -> Requested {
+        let hosts = &self.life.case.plan.hosts;
+        let limit = self.life.schedule.limit.filter(|_| self.rollbacks.get() == 0);
+        let only = limit.map(|number| vec![hosts[number % hosts.len()].clone()]);
+        let limited = state.rollback_of(only);
+        if state.can_roll_back(&limited) { limited } else { Requested::default() }
     }
 
     /// Who it is.

@@ -95,8 +95,8 @@ pub(crate) struct Book<'l> {
     is_contested: bool,
     /// Whether the operator wants it to end as it is.
     pub(crate) is_aborted: bool,
-    /// Whether the operator wants it to be rolled back.
-    pub(crate) is_returning: bool,
+    /// The hosts that the operator wants to be rolled back: some, or all.
+    pub(crate) returning: Option<Option<Vec<HostName>>>,
     /// Epochs of processes that were asked to stop.
     stopping: BTreeSet<u64>,
     epoch: u64,
@@ -165,7 +165,7 @@ impl<'l> Book<'l> {
             has_begun: false,
             is_contested: false,
             is_aborted: false,
-            is_returning: false,
+            returning: None,
             stopping: BTreeSet::new(),
             epoch: 0,
             alive: 0,
@@ -257,9 +257,10 @@ impl<'l> Book<'l> {
             | RunEvent::RollbackRequested { .. }
             | RunEvent::AbortRequested { .. } => {
                 self.is_aborted |= matches!(event, RunEvent::AbortRequested { .. });
-                let is_returning = matches!(event, RunEvent::RollbackRequested { .. });
-                self.is_aborted &= !is_returning;
-                self.is_returning |= is_returning;
+                if let RunEvent::RollbackRequested { hosts, .. } = event {
+                    self.is_aborted = false;
+                    self.returning = Some(hosts.clone());
+                }
                 let is_aborted = self.is_aborted;
                 let is_left = |host: &Host| is_aborted && host.stage != Some(Stage::Setup);
                 let is_retried = |host: &Host| {
@@ -336,6 +337,10 @@ impl<'l> Book<'l> {
                 }
                 if self.hosts[name].stage == Some(Stage::Setup) {
                     self.keeps_nothing()?;
+                } else if self.returning.is_some() && !is_due && !self.is_returning(name) {
+                    return broken(format!(
+                        "P4: {name} is rolled back, and nobody has asked for that"
+                    ));
                 }
                 let host = self.host(name);
                 host.status = HostStatus::RollingBack;
@@ -403,6 +408,12 @@ impl<'l> Book<'l> {
             return broken(format!("P7: after the stop starts {what}"));
         }
         Ok(())
+    }
+
+    /// Whether the operator wants a host to be rolled back.
+    pub(crate) fn is_returning(&self, name: &HostName) -> bool {
+        let is_in = |hosts: &Option<Vec<_>>| hosts.as_ref().is_none_or(|it| it.contains(name));
+        self.returning.as_ref().is_some_and(is_in)
     }
 
     /// Whether a task is part of an `uninterruptible` block, or of a rollback of one.

@@ -45,6 +45,22 @@ fn sweep(case: &Case, schedule: &Schedule, from: u32, depth: u32, points: &Atomi
 }
 
 #[test]
+fn a_crash_at_any_commit_of_an_abort_breaks_no_promise() {
+    let points = AtomicU64::new(0);
+    for case in cases::all().iter().filter(|case| case.plan.plan.stages().next().is_some()) {
+        for number in 1..=case.counts[0][Point::Commit as usize] {
+            // The operator stops the run there, or the process is killed, and the next one aborts it.
+            for kind in [Kind::Interrupt, Kind::CrashAfter] {
+                let faults = vec![crash(number, kind)];
+                let schedule = Schedule { faults, abort_at: Some(1), ..Schedule::quiet() };
+                sweep(case, &schedule, number + 1, 1, &points);
+            }
+        }
+    }
+    assert!(points.into_inner() > 2_000);
+}
+
+#[test]
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "figures to be seen")]
 fn a_crash_at_any_commit_breaks_no_promise_nor_do_two() {
     let is_long = std::env::var_os("PLANRUN_SIM_LONG").is_some();
