@@ -37,6 +37,7 @@ mod inventory;
 mod locks;
 mod log;
 mod look;
+mod near;
 mod new;
 mod observe;
 mod open_run;
@@ -75,7 +76,6 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
@@ -84,9 +84,6 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::identity::who;
 use crate::report::text::printable;
-
-/// Commands that are planned, so that users learn that they are not implemented yet.
-const LATER: [&str; 3] = ["prove", "completions", "man"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -196,7 +193,7 @@ pub fn main() -> ExitCode {
 fn run(words: &[OsString]) -> Exit {
     let parsed = command().try_get_matches_from(words);
     let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed.map_err(with_outlook) {
+    let cli = match parsed.map_err(near::with_tip) {
         Ok(cli) => cli,
         Err(error) => {
             // It quotes the arguments, such as the name of a file.
@@ -239,18 +236,6 @@ fn arrived(exit: Exit) -> Exit {
 fn command() -> clap::Command {
     let after = format!("{EXAMPLES}\n\n{}", exit::table());
     Cli::command().after_help(EXAMPLES).after_long_help(after)
-}
-
-/// Adds to the error of a planned command that it is not implemented yet.
-fn with_outlook(error: clap::Error) -> clap::Error {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
-        return error;
-    };
-    if !LATER.contains(&word.as_str()) {
-        return error;
-    }
-    let message = format!("`planrun {word}` is not implemented yet\n");
-    command().error(clap::error::ErrorKind::InvalidSubcommand, message)
 }
 
 impl Command {
