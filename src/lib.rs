@@ -22,9 +22,9 @@
 //!    from memory. Nothing here starts a process or writes a file.
 //! 3. *Run*: [`transport`] runs commands on hosts, [`event`] lists everything that can happen,
 //!    [`history`] is the state that follows from events, [`run`] decides and acts.
-//! 4. *Consumers*: [`page`] is a document for people, [`report`] shows events to people and programs,
-//!    [`store`] keeps them on disk, [`scenario`] compares a run on model hosts with its expected result,
-//!    [`preview`] shows what a run would do.
+//! 4. *Consumers*: [`page`] is a document for people, [`procedure`] is a plan as a page, [`report`] shows
+//!    events to people and programs, [`store`] keeps them on disk, [`scenario`] compares a run on model
+//!    hosts with its expected result, [`preview`] shows what a run would do.
 //! 5. *Command line*: [`cli`] connects all of this. No module uses it.
 //!
 //! A module uses only modules that are listed before it. `docs/architecture.md` has the picture, the
@@ -65,6 +65,7 @@ pub mod run;
 // Consumers: show and store events.
 pub mod page;
 pub mod preview;
+pub mod procedure;
 pub mod report;
 pub mod scenario;
 pub mod store;

@@ -18,6 +18,7 @@ mod entries;
 pub mod files;
 mod inputs;
 pub mod model;
+pub mod reading;
 pub mod scenarios;
 pub mod test_files;
 pub mod validate;

@@ -1,49 +1,57 @@
-//! `planrun explain --code`: explains a diagnostic.
+//! `planrun explain`: writes a plan as a procedure, or explains a diagnostic.
 //!
-//! The text is that of `docs/diagnostics.md`, formatted for a terminal. `planrun explain PLAN` is not
-//! implemented yet, and the command says so.
+//! The argument decides: a code, or the path of a plan. The text of a code is that of `docs/diagnostics.md`,
+//! formatted for a terminal; [`plan`] writes the page of a plan.
 
-use std::path::PathBuf;
+mod plan;
 
-use indexmap::IndexSet;
-
+use crate::cli::explain::plan::PageArgs;
 use crate::cli::{Context, Exit, Fault, Stream};
+use crate::diagnostic::manual;
 use crate::diagnostic::manual::Section;
-use crate::diagnostic::{Code, manual};
 use crate::report::text::wrap;
 
 /// Maximum width of text: longer lines are hard to read.
 const WIDEST: usize = 88;
-/// Maximum number of codes on a `more:` line.
-const MOST_NAMED: usize = 6;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  planrun explain --code no-way-back      what it means, an example and its fix
-  planrun explain --code                  all codes, one per line")]
+  planrun explain plans/obox-restart.yaml                 the procedure, as Markdown
+  planrun explain plans/obox-restart.yaml -i demo --format html -o restart.html
+  planrun explain plans/obox-restart.yaml --graph svg -o restart.svg
+  planrun explain plans/obox-restart.yaml --check docs/plans/obox-restart.md
+  planrun explain no-way-back                             a diagnostic: what it means, and a fix
+  planrun explain --code                                  all codes, one per line")]
 pub(super) struct Args {
-    /// Not implemented yet. Use `--code` to explain a diagnostic
-    #[arg(value_name = "PLAN", conflicts_with = "codes")]
-    plan: Option<PathBuf>,
+    /// A plan, to be written as a procedure; or the code of a diagnostic
+    #[arg(value_name = "PLAN|CODE", conflicts_with = "codes")]
+    subject: Option<String>,
     /// The code of a diagnostic, as in `error[CODE]`; without a value, list all codes
     #[arg(long = "code", value_name = "CODE", num_args = 0.., value_delimiter = ',')]
     codes: Option<Vec<String>>,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    if let Some(plan) = &args.plan {
-        return Err(no_page(&plan.to_string_lossy()));
-    }
+    let codes = match &args.subject {
+        Some(word) if std::path::Path::new(word).exists() => {
+            return plan::run(word.as_ref(), &args.page, context);
+        }
+        Some(word) => vec![find(word).map_err(|_| neither(word))?],
+        None => {
+            let codes = args.codes.iter().flatten();
+            codes.map(|word| find(word)).collect::<Result<Vec<Section>, _>>()?
+        }
+    };
     let style = context.style(Stream::Out);
     let width = style.width.min(WIDEST);
-    let codes = args.codes.as_deref().unwrap_or_default();
     if codes.is_empty() {
         context.print(&list(width));
         return Ok(Exit::SUCCEEDED);
     }
-    let sections: Vec<Section> = codes.iter().map(|word| find(word)).collect::<Result<_, _>>()?;
-    let texts: Vec<String> = sections
+    let texts: Vec<String> = codes
         .iter()
         .map(|section| {
             let code = if style.colour {
@@ -56,13 +64,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         .collect();
     context.print(&texts.join("\n\n"));
     Ok(Exit::SUCCEEDED)
-}
-
-/// Returns the line that suggests this command for some diagnostics; `None` if there are none.
-pub(super) fn more(codes: impl IntoIterator<Item = Code>) -> Option<String> {
-    let codes: IndexSet<&str> = codes.into_iter().map(Code::name).collect();
-    let named: Vec<&str> = codes.into_iter().take(MOST_NAMED).collect();
-    (!named.is_empty()).then(|| format!("more: planrun explain --code {}", named.join(",")))
 }
 
 /// Finds a section by a code, which may be copied with its context: `error[no-way-back]:`.
@@ -80,13 +81,19 @@ fn find(word: &str) -> Result<Section, Fault> {
     })
 }
 
-fn no_page(word: &str) -> Fault {
-    if manual::section(word).is_some() {
-        return Fault::new(Exit::INVALID, format!("`{word}` is a code, not a plan"))
-            .help(format!("run `planrun explain --code {word}`"));
-    }
-    Fault::new(Exit::INVALID, "`planrun explain PLAN` is not implemented yet")
-        .help("to explain a diagnostic, run `planrun explain --code CODE`")
+/// The argument is not the path of a file and not a code.
+fn neither(word: &str) -> Fault {
+    let fault = Fault::new(
+        Exit::INVALID,
+        format!("`{word}` is neither the path of a plan nor the code of a diagnostic"),
+    );
+    let fault = match manual::like(word).as_slice() {
+        [] => fault,
+        near => fault.help(format!("did you mean {}?", crate::schema::one_of(near))),
+    };
+    fault
+        .help("to explain a plan, name its file: `planrun explain plans/obox-restart.yaml`")
+        .help("to list all codes, run `planrun explain --code`")
 }
 
 /// Lists all codes by group.

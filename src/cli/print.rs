@@ -12,12 +12,15 @@ mod sarif;
 mod short;
 
 use clap::ValueEnum;
+use indexmap::IndexSet;
 
-use crate::cli::explain;
 use crate::cli::{Context, Stream};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity, allow, render};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, allow, render};
 use crate::load::validate::Checked;
 use crate::report::text::count;
+
+/// Maximum number of codes on a `more:` line.
+const MOST_NAMED: usize = 6;
 use crate::source::Sources;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,7 +133,14 @@ pub(super) fn refuse(found: &Diagnostics, sources: &Sources, what: &str, context
     let kept = not_allowed(found, sources);
     let words = Count::of(kept.iter().copied()).words();
     context.say(&format!("{} {words}; {what}", context.bad("error:")));
-    if let Some(more) = explain::more(kept.iter().map(|one| one.code)) {
+    if let Some(more) = more(kept.iter().map(|one| one.code)) {
         context.say(&more);
     }
+}
+
+/// Returns the line that suggests this command for some diagnostics; `None` if there are none.
+pub(super) fn more(codes: impl IntoIterator<Item = Code>) -> Option<String> {
+    let codes: IndexSet<&str> = codes.into_iter().map(Code::name).collect();
+    let named: Vec<&str> = codes.into_iter().take(MOST_NAMED).collect();
+    (!named.is_empty()).then(|| format!("more: planrun explain --code {}", named.join(",")))
 }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use crate::cli::print::{Count, Findings, ReportFormat};
 use crate::cli::values::Values;
-use crate::cli::{Context, Exit, explain, print};
+use crate::cli::{Context, Exit, print};
 use crate::file::MAX_BYTES;
 use crate::load::files::{self, File, STDIN, Skipped};
 use crate::load::validate::{Unmatched, Validated, validate};
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     context.say(&verdict(&findings));
     if args.format == ReportFormat::Human {
         let codes = findings.faults().map(|(_, one)| one.code);
-        if let Some(more) = explain::more(codes) {
+        if let Some(more) = print::more(codes) {
             context.say(&more);
         }
     }

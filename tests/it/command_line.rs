@@ -50,8 +50,9 @@ fn a_wrong_command_line_is_refused_with_what_is_meant() {
         ("apply p.yaml -i prod --auto-approve", "`--yes`"),
         ("validate p.yaml --list-hosts", "planrun preview PLAN --inventory INV"),
         ("abort last", "--acknowledge"),
-        ("explain p.yaml", "not implemented yet"),
-        ("explain no-way-back", "--code no-way-back"),
+        ("explain p.yaml", "neither the path of a plan nor the code of a diagnostic"),
+        ("explain no-way-bakc", "did you mean `no-way-back`?"),
+        ("explain --format html", "PLAN|CODE"),
         ("explain --code no-way-bakc", "did you mean `no-way-back`?"),
         ("show nothing-like-it", "nothing-like-it"),
     ] {
@@ -63,6 +64,8 @@ fn a_wrong_command_line_is_refused_with_what_is_meant() {
 
 #[test]
 fn a_code_is_explained_however_it_was_copied() {
+    let page = typed("explain --code no-way-back").exits(0).stdout.clone();
+    assert_eq!(typed("explain error[no-way-back]").exits(0).stdout, page);
     for word in ["no-way-back", "error[no-way-back]:", "[no-way-back]"] {
         let page = typed(&format!("explain --code {word}")).exits(0).stdout.clone();
         assert!(page.starts_with("no-way-back\n\n"), "{page}");

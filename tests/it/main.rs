@@ -11,6 +11,7 @@ mod bad_input;
 mod blocks;
 mod bombs;
 mod bounds;
+mod browser;
 mod ci;
 mod cluster;
 mod coming_from;

@@ -3,11 +3,16 @@
 
 use std::path::Path;
 
+use planrun::diagnostic::Diagnostics;
+use planrun::load::{Request, reading};
+use planrun::procedure;
+use planrun::source::Sources;
 use regex::Regex;
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::json;
 
 use crate::harness::{Planrun, program};
+use crate::support::{files, root, shown, text};
 
 const PLAN: &str = "version: 1
 name: touch
@@ -112,6 +117,32 @@ steps:
     idempotent: true
     rollback: {none: "</style> a `test`"}
 "#;
+
+/// A plan with everything that a rollback undoes.
+const UNDOING: &str = "version: 1
+name: undoing
+hosts: all
+inputs: {token: {type: string, sensitive: true}}
+defaults: {within: 20s}
+setup:
+  - {id: flag, delegate_to: db1, run: put flag, idempotent: true, teardown: {delegate_to: db1, run: clear flag, idempotent: true}}
+  - {id: counted, set: {count: 1 + 1}}
+  - {delegate_to: db1, run: 'do set {{ counted.count }}', idempotent: true, rollback: {delegate_to: db1, run: undo set, idempotent: true}}
+steps:
+  - id: both
+    block:
+      - {run: do part 1, done_when: now, idempotent: true, rollback: {run: undo part 1, idempotent: true}}
+      - {run: do part 2, idempotent: true, stdin: '{{ token }}', rollback: {run: undo part 2, idempotent: true}}
+    rollback: {run: undo block, idempotent: true}
+  - id: last
+    run: do last
+    idempotent: true
+    when: host.vars.big
+    rollback: {run: undo last, idempotent: true}
+    point_of_no_return: it is public
+  - wait: {until: now, timeout: 3m}
+probes: {now: {run: is it, parse: {format: json}}}
+";
 
 /// The elements that a page may have.
 const ELEMENTS: [&str; 43] = [
@@ -260,4 +291,155 @@ fn whatever_a_host_prints_stays_text_in_markdown() {
     assert_eq!(fence, None);
     assert!(text.contains("\n````text\n"), "{text}");
     assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
+}
+
+/// Returns the page of a shipped plan, as `planrun explain` writes it.
+#[track_caller]
+fn procedure_of(path: &str) -> String {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let plan = reading::read(path.as_ref(), &Request::default(), &mut sources, &mut found);
+    let plan = plan.unwrap_or_else(|| panic!("{path}"));
+    procedure::page(plan.plan(), None, path).markdown()
+}
+
+#[test]
+fn the_pages_of_the_shipped_plans_are_fresh() {
+    let mut plans: Vec<String> = files("plans", ".yaml").iter().map(|path| shown(path)).collect();
+    plans.retain(|path| path.matches('/').count() == 1);
+    let page_of = |path: &String| path.replace("plans/", "docs/plans/").replace(".yaml", ".md");
+    let index = text("docs/plans/README.md");
+    let mut pages: Vec<String> = plans.iter().map(page_of).collect();
+    for (plan, page) in plans.iter().zip(&pages) {
+        let written = procedure_of(plan);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(root().join(page), &written).unwrap();
+        }
+        let is_fresh = std::fs::read_to_string(root().join(page)).unwrap_or_default() == written;
+        assert!(is_fresh, "{page} is out of date; run `planrun explain {plan} --output {page}`");
+        let name = page.rsplit('/').next().unwrap();
+        assert!(index.contains(&format!("]({name})")), "{name}");
+    }
+    pages.push("docs/plans/README.md".to_owned());
+    for page in files("docs/plans", ".md") {
+        assert!(pages.contains(&shown(&page)), "no plan has the page {}", page.display());
+    }
+}
+
+#[test]
+fn every_link_of_a_procedure_leads_to_a_step() {
+    let (link, anchor) =
+        (Regex::new(r"\]\(#([^)]+)\)").unwrap(), Regex::new(r#"<a id="([^"]+)""#).unwrap());
+    for page in files("docs/plans", ".md") {
+        let page = text(&shown(&page));
+        let anchors: Vec<&str> =
+            anchor.captures_iter(&page).map(|found| found.extract::<1>().1[0]).collect();
+        for found in link.captures_iter(&page) {
+            assert!(anchors.contains(&&found[1]), "{}", &found[1]);
+        }
+        let mut unique = anchors.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), anchors.len());
+    }
+    // The vendor's steps lead to the steps of the plan.
+    let page = text("docs/plans/obox-restart.md");
+    let link = Regex::new(r"\(plans/obox-restart\.md#([^)]+)\)").unwrap();
+    let vendor = text("docs/dovecot.md");
+    let steps: Vec<_> = link.captures_iter(&vendor).map(|found| found[1].to_owned()).collect();
+    assert!(steps.len() > 20, "{steps:?}");
+    for step in steps {
+        assert!(page.contains(&format!("<a id=\"{step}\"></a>")), "{step}");
+    }
+}
+
+#[test]
+fn a_stale_page_is_reported_with_the_command_that_renews_it() {
+    let planrun = Planrun::new();
+    let plan = planrun.file("a plan.yaml", PLAN);
+    let page = planrun.path("page.html").to_str().unwrap().to_owned();
+    let check = || planrun.run(&["explain", &plan, "--format", "html", "--check", &page]);
+    check().exits(1).says("does not exist");
+    let renew = check().command("help: to write it, run `", "explain");
+    let renew = renew.split('`').nth(1).unwrap();
+    planrun.type_line(renew).exits(0);
+    check().exits(0);
+    planrun.file("a plan.yaml", PLAN.replace("echo noted", "echo changed"));
+    check().exits(1).says("is out of date");
+    planrun.type_line(renew).exits(0);
+    check().exits(0);
+    assert!(std::fs::read_to_string(&page).unwrap().contains("echo changed"));
+    planrun.run(&["explain", &plan, "--check", &page]).exits(1);
+}
+
+#[test]
+fn a_procedure_undoes_the_last_step_first_and_a_block_after_its_parts() {
+    let planrun = Planrun::new();
+    let plan = planrun.file("plan.yaml", UNDOING);
+    let page = planrun.run(&["explain", &plan]).exits(0).stdout.clone();
+    let order = [
+        "do last\n",
+        "undo last\n",
+        "undo part 2\n",
+        "undo part 1\n",
+        "undo block\n",
+        "undo set\n",
+        "## Teardown",
+        "clear flag\n",
+    ];
+    let places = order.map(|text| page.find(text).unwrap_or_else(|| panic!("{text}: {page}")));
+    assert!(places.is_sorted(), "{page}");
+    for part in [
+        "### S1. ",
+        "#### 1.2. ",
+        "nothing is undone after step [2](#last)",
+        "within 20s",
+        "at most 3m",
+        "only if** `host.vars.big`",
+        "the result of step [S2](#counted)",
+        "a secret",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("{{"), "{page}");
+}
+
+#[test]
+fn an_inventory_puts_the_values_of_its_hosts_into_the_commands() {
+    let planrun = Planrun::new();
+    let page = |words: &[&str]| {
+        let words = [&["explain", "plans/obox-restart.yaml", "-i", "demo"], words].concat();
+        planrun.run(&words).exits(0).stdout.clone()
+    };
+    let all = page(&[]);
+    for part in [
+        "- **Batch 2**: backend2",
+        "\nbackend2\n\n```sh\ndoveadm director update 198.51.100.2 0\n",
+        "doveadm director update 198.51.100.1 <before.vhosts>",
+        "\n```sh\ndoveadm -f tab director status\n",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    assert!(!all.contains("<backend_ip>"), "{all}");
+    let one = page(&["--limit", "backend3", "--set", "drain_for=30m"]);
+    assert!(one.contains("at most 30m; check it every 10s"), "{one}");
+    assert!(!one.contains("198.51.100.1"), "{one}");
+    planrun.run(&["runs"]).says("no runs yet");
+}
+
+#[test]
+fn the_steps_of_a_plan_are_drawn() {
+    let planrun = Planrun::new();
+    let plan = planrun.file("plan.yaml", HOSTILE);
+    let svg = planrun.run(&["explain", &plan, "--graph", "svg"]).exits(0).stdout.clone();
+    is_harmless(&svg);
+    let chart = planrun.run(&["explain", &plan, "--graph", "mermaid"]).exits(0).stdout.clone();
+    assert!(chart.starts_with("flowchart TD\n") && !chart.contains("<script>"), "{chart}");
+    let drawn = ["explain", "plans/obox-restart.yaml", "--graph", "mermaid"];
+    let chart = planrun.run(&drawn).exits(0).stdout.clone();
+    for part in ["undone by", "point of no return", "-->|\"if\"|", "7.1. Shutdown 6"] {
+        assert!(chart.contains(part), "{part}: {chart}");
+    }
+    let page = planrun.run(&["explain", &plan, "--format", "html"]).exits(0).stdout.clone();
+    is_harmless(&page);
+    assert!(page.contains("alert(1)") && page.contains("onerror=alert(1)"), "{page}");
 }

@@ -1,7 +1,7 @@
 //! The result of scenarios for people: a line for each, then the failures with the end of their runs.
 
 use crate::cli::test::{Case, Tested, verdict};
-use crate::cli::{Context, Stream, explain};
+use crate::cli::{Context, Stream, print};
 use crate::diagnostic::render;
 use crate::quote;
 use crate::report::Tone;
@@ -64,7 +64,7 @@ impl Report<'_> {
         }
         let unmet = failed.iter().filter_map(|one| one.ended.as_ref().ok());
         let codes = unmet.flat_map(|ended| ended.unmet.iter().map(|one| one.diagnostic.code));
-        if let Some(more) = explain::more(codes) {
+        if let Some(more) = print::more(codes) {
             self.context.say(&more);
         }
     }
