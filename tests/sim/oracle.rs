@@ -79,6 +79,14 @@ pub(crate) struct Host {
     count: usize,
 }
 
+/// The hosts that the operator wants to be rolled back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Returning {
+    Nobody,
+    Some(Vec<HostName>),
+    All,
+}
+
 /// What is known of one run.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one run")]
 pub(crate) struct Book<'l> {
@@ -95,8 +103,7 @@ pub(crate) struct Book<'l> {
     is_contested: bool,
     /// Whether the operator wants it to end as it is.
     pub(crate) is_aborted: bool,
-    /// The hosts that the operator wants to be rolled back: some, or all.
-    pub(crate) returning: Option<Option<Vec<HostName>>>,
+    pub(crate) returning: Returning,
     /// Epochs of processes that were asked to stop.
     stopping: BTreeSet<u64>,
     epoch: u64,
@@ -165,7 +172,7 @@ impl<'l> Book<'l> {
             has_begun: false,
             is_contested: false,
             is_aborted: false,
-            returning: None,
+            returning: Returning::Nobody,
             stopping: BTreeSet::new(),
             epoch: 0,
             alive: 0,
@@ -259,7 +266,10 @@ impl<'l> Book<'l> {
                 self.is_aborted |= matches!(event, RunEvent::AbortRequested { .. });
                 if let RunEvent::RollbackRequested { hosts, .. } = event {
                     self.is_aborted = false;
-                    self.returning = Some(hosts.clone());
+                    self.returning = match hosts {
+                        Some(hosts) => Returning::Some(hosts.clone()),
+                        None => Returning::All,
+                    };
                 }
                 let is_aborted = self.is_aborted;
                 let is_left = |host: &Host| is_aborted && host.stage != Some(Stage::Setup);
@@ -337,7 +347,8 @@ impl<'l> Book<'l> {
                 }
                 if self.hosts[name].stage == Some(Stage::Setup) {
                     self.keeps_nothing()?;
-                } else if self.returning.is_some() && !is_due && !self.is_returning(name) {
+                } else if self.returning != Returning::Nobody && !is_due && !self.is_returning(name)
+                {
                     return broken(format!(
                         "P4: {name} is rolled back, and nobody has asked for that"
                     ));
@@ -412,8 +423,11 @@ impl<'l> Book<'l> {
 
     /// Whether the operator wants a host to be rolled back.
     pub(crate) fn is_returning(&self, name: &HostName) -> bool {
-        let is_in = |hosts: &Option<Vec<_>>| hosts.as_ref().is_none_or(|it| it.contains(name));
-        self.returning.as_ref().is_some_and(is_in)
+        match &self.returning {
+            Returning::Nobody => false,
+            Returning::Some(hosts) => hosts.contains(name),
+            Returning::All => true,
+        }
     }
 
     /// Whether a task is part of an `uninterruptible` block, or of a rollback of one.
