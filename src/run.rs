@@ -436,15 +436,20 @@ impl<'r> Live<'r, '_> {
             }
         };
         let seen: Vec<_> = at_a_time(decide::PREFLIGHT_WIDTH, hosts.iter().map(observe)).await;
-        let is_named = |(seen, _): &(Vec<Seen>, HostName)| {
-            seen.iter().all(|one| match one.truth {
-                Truth::True => true,
-                Truth::False => false,
-                Truth::Unknown => order.is_last,
-            })
+        let is_true = |one: &Seen| match one.truth {
+            Truth::True => true,
+            Truth::False => false,
+            Truth::Unknown => order.is_last,
         };
-        let (seen, hosts): (Vec<_>, Vec<_>) = seen.into_iter().filter(is_named).unzip();
-        let why = Reason { text: order.condition.text.clone(), seen: seen.concat() };
+        let (mut hosts, mut why) = (Vec::new(), Reason::of(order.condition.text.clone()));
+        for (seen, host) in seen {
+            let is_named = seen.iter().all(is_true);
+            if is_named || seen.iter().any(|one| one.truth == Truth::Unknown) {
+                let of = |one: Seen| Seen { claim: format!("{host}: {}", one.claim), ..one };
+                why.seen.extend(seen.into_iter().map(of));
+            }
+            hosts.extend(Some(host).filter(|_| is_named));
+        }
         self.note(RunEvent::Ordered { last: order.is_last, hosts, why }.into()).await
     }
 

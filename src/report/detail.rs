@@ -104,6 +104,16 @@ pub(crate) fn unmet(why: &Reason) -> Vec<Detail> {
     open.flat_map(condition).collect()
 }
 
+/// Returns the conditions that are unknown, each with its reason.
+pub(crate) fn unknown(why: &Reason) -> Vec<String> {
+    let unknown = why.seen.iter().filter(|one| one.truth == Truth::Unknown);
+    let line = |one: &Seen| {
+        let error = one.error.as_deref().map(sentence).unwrap_or_default();
+        format!("unknown for {}: {error}", printable(&one.claim))
+    };
+    unknown.map(line).collect()
+}
+
 /// Returns all conditions with the observed values.
 pub(crate) fn seen(why: &Reason) -> Vec<Detail> {
     why.seen.iter().flat_map(condition).collect()

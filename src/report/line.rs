@@ -152,12 +152,18 @@ fn ordered(last: bool, hosts: &[HostName], why: &Reason) -> Line {
     let place = if last { "last" } else { "first" };
     let names = list(hosts.iter().map(HostName::as_str), MOST_HOSTS);
     let come = if hosts.len() == 1 { "starts" } else { "start" };
-    let text = format!("{names} {come} {place}: {}", sentence(&why.text));
-    if hosts.is_empty() {
-        let text = format!("no host starts {place}: {}", sentence(&why.text));
+    let text = match hosts {
+        [] => format!("no host starts {place}: {}", sentence(&why.text)),
+        _ => format!("{names} {come} {place}: {}", sentence(&why.text)),
+    };
+    let unknown = detail::unknown(why);
+    if hosts.is_empty() && unknown.is_empty() {
         return Line::new("order", Tone::Quiet, text).trace();
     }
-    Line::new("order", Tone::Quiet, text)
+    let tone = if unknown.is_empty() { Tone::Quiet } else { Tone::Warn };
+    let unknown = list(unknown.iter().map(String::as_str), MOST_HOSTS);
+    let all = if unknown.is_empty() { text } else { format!("{text}; {unknown}") };
+    Line::new("order", tone, all)
 }
 
 fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line> {

@@ -1,7 +1,10 @@
 //! Which hosts start when: `order` by what is observed, `serial` by group; and tables of what all members say.
 
 use planrun::event::{Event, HostEvent, HostStatus, Record, RunEvent, RunStatus, StepPath};
+use planrun::history::{Reporter as _, RunState};
 use planrun::inventory::HostName;
+use planrun::report::Style;
+use planrun::report::plain::Plain;
 use planrun::transport::model::FaultKind;
 use serde_json::json;
 
@@ -86,8 +89,19 @@ fn ordered(records: &[Record]) -> Vec<String> {
     events.collect()
 }
 
+/// The run as lines.
+fn shown(records: &[Record]) -> String {
+    let mut plain = Plain::new(Vec::new(), Style::plain(200));
+    let mut state = RunState::default();
+    for record in records {
+        state.apply(record).unwrap();
+        plain.event(record, &state);
+    }
+    String::from_utf8(plain.written().clone()).unwrap()
+}
+
 #[track_caller]
-fn run(plan: &str, faults: Vec<FaultSpec>) -> (Memory, planrun::history::RunState) {
+fn run(plan: &str, faults: Vec<FaultSpec>) -> (Memory, RunState) {
     let scene = scene(plan);
     let clock = start();
     let world = scene.world(&clock, faults);
@@ -142,6 +156,8 @@ fn a_host_of_which_it_is_unknown_starts_late_and_never_early() {
     let (journal, state) = run(&plan, vec![broken("c2")]);
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
     assert_eq!(restarts(&journal), ["c4", "c1", "c2", "c3"]);
+    let shown = shown(&journal.records.borrow());
+    assert!(shown.contains("unknown for c2: lag > 0: "), "{shown}");
     let plan = plan.replace("last:", "first:");
     let (journal, _) = run(&plan, vec![broken("c1")]);
     assert_eq!(restarts(&journal), ["c3", "c1", "c2", "c4"]);
