@@ -4,7 +4,7 @@ use crate::event::{Outcome, Question, Reason, Seen, Truth};
 use crate::history::{AttemptState, TaskState};
 use crate::inventory::HostName;
 use crate::report::Tone;
-use crate::report::text::{both_ends, clip, count, printable};
+use crate::report::text::{both_ends, clip, count, list, printable};
 use crate::transport::Exit;
 
 /// Lines of an output that are shown with a failure.
@@ -104,14 +104,15 @@ pub(crate) fn unmet(why: &Reason) -> Vec<Detail> {
     open.flat_map(condition).collect()
 }
 
-/// Returns the conditions that are unknown, each with its reason.
-pub(crate) fn unknown(why: &Reason) -> Vec<String> {
+/// Returns the conditions that are unknown, each with its reason, in one line.
+pub(crate) fn unknown(why: &Reason) -> Option<String> {
     let unknown = why.seen.iter().filter(|one| one.truth == Truth::Unknown);
     let line = |one: &Seen| {
         let error = one.error.as_deref().map(sentence).unwrap_or_default();
         format!("unknown for {}: {error}", printable(&one.claim))
     };
-    unknown.map(line).collect()
+    let lines: Vec<String> = unknown.map(line).collect();
+    (!lines.is_empty()).then(|| list(lines.iter().map(String::as_str), MOST_VALUES))
 }
 
 /// Returns all conditions with the observed values.

@@ -149,21 +149,18 @@ fn of_run(state: &RunState, event: &RunEvent) -> Line {
 
 /// The hosts that start first, or last, in the batches that follow.
 fn ordered(last: bool, hosts: &[HostName], why: &Reason) -> Line {
-    let place = if last { "last" } else { "first" };
-    let names = list(hosts.iter().map(HostName::as_str), MOST_HOSTS);
-    let come = if hosts.len() == 1 { "starts" } else { "start" };
-    let text = match hosts {
-        [] => format!("no host starts {place}: {}", sentence(&why.text)),
-        _ => format!("{names} {come} {place}: {}", sentence(&why.text)),
+    let names = match hosts {
+        [] => "no host starts".to_owned(),
+        [host] => format!("{host} starts"),
+        _ => format!("{} start", list(hosts.iter().map(HostName::as_str), MOST_HOSTS)),
     };
-    let unknown = detail::unknown(why);
-    if hosts.is_empty() && unknown.is_empty() {
-        return Line::new("order", Tone::Quiet, text).trace();
+    let place = if last { "last" } else { "first" };
+    let text = format!("{names} {place}: {}", sentence(&why.text));
+    if let Some(unknown) = detail::unknown(why) {
+        return Line::new("order", Tone::Warn, format!("{text}; {unknown}"));
     }
-    let tone = if unknown.is_empty() { Tone::Quiet } else { Tone::Warn };
-    let unknown = list(unknown.iter().map(String::as_str), MOST_HOSTS);
-    let all = if unknown.is_empty() { text } else { format!("{text}; {unknown}") };
-    Line::new("order", tone, all)
+    let line = Line::new("order", Tone::Quiet, text);
+    if hosts.is_empty() { line.trace() } else { line }
 }
 
 fn of_host(state: &RunState, host: &HostName, event: &HostEvent) -> Option<Line> {
