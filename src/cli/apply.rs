@@ -80,8 +80,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             let (subject, loaded, preview) = saved::again(&saved, asked, context)?;
             (subject, loaded, Some(preview))
         }
-        None if args.dry_run => return preview::show(asked, format, context),
-        None => (asked.clone(), load(asked, context)?, None),
+        None if args.dry_run => return preview::show(&asked.or_default(), format, context),
+        None => {
+            let subject = asked.or_default();
+            let loaded = load(&subject, context)?;
+            (subject, loaded, None)
+        }
     };
     if let Some(preview) = preview.as_ref().filter(|_| args.dry_run) {
         preview::print(preview, &loaded, format, context);

@@ -13,8 +13,15 @@ pub(super) struct Chosen {
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
     /// The inventory: a path, a name in `inventories/`, or hosts separated by commas; repeat it for more;
-    /// later ones take precedence
-    #[arg(long, short, value_name = "INV", required = true)]
+    /// later ones take precedence; by default `$PLANRUN_INVENTORY`
+    #[arg(
+        long,
+        short,
+        value_name = "INV",
+        required = true,
+        env = "PLANRUN_INVENTORY",
+        hide_env = true
+    )]
     inventory: Vec<String>,
     #[command(flatten)]
     patience: InventoryTimeout,

@@ -45,7 +45,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let subject = &args.subject;
+    let subject = &args.subject.or_default();
     let loaded = load(subject, context)?;
     let (preview, exit) = observe(&loaded, subject)?;
     print(&preview, &loaded, args.format, context);

@@ -10,6 +10,9 @@ use crate::diagnostic::Diagnostics;
 use crate::load::{self, Loaded, Request};
 use crate::source::Sources;
 
+/// The environment variable that names an inventory.
+const INVENTORY: &str = "PLANRUN_INVENTORY";
+
 /// What a plan is, and what it is applied to.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Subject {
@@ -17,7 +20,7 @@ pub(super) struct Subject {
     #[arg(value_name = "PLAN")]
     pub(super) plan: PathBuf,
     /// The inventory: a path, a name in `inventories/` next to the plan, or hosts separated by commas; repeat
-    /// it for more; later ones take precedence
+    /// it for more; later ones take precedence; by default `$PLANRUN_INVENTORY`
     #[arg(long, short, value_name = "INV")]
     pub(super) inventory: Vec<String>,
     #[command(flatten)]
@@ -26,14 +29,27 @@ pub(super) struct Subject {
     pub(super) values: Values,
 }
 
+impl Subject {
+    /// Takes the inventory from the environment, if the command line has none.
+    #[must_use]
+    pub(super) fn or_default(&self) -> Self {
+        let mut subject = self.clone();
+        if subject.inventory.is_empty() {
+            let named = std::env::var(INVENTORY).ok().filter(|name| !name.is_empty());
+            subject.inventory.extend(named);
+        }
+        subject
+    }
+}
+
 /// Loads everything; all problems are reported at once.
 pub(super) fn load(args: &Subject, context: &Context) -> Result<Loaded, Fault> {
     if args.inventory.is_empty() {
         let why = format!("missing `--inventory`: which hosts is `{}` for?", args.plan.display());
         let fault = Fault::new(Exit::INVALID, why);
-        return Err(
-            fault.help("add `--inventory INV`: a path, a name, or hosts separated by commas")
-        );
+        return Err(fault
+            .help("add `--inventory INV`: a path, a name, or hosts separated by commas")
+            .help("or set PLANRUN_INVENTORY in the environment"));
     }
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
     let request = Request {

@@ -183,3 +183,24 @@ fn every_kind_of_file_has_a_schema_of_its_own() {
     });
     assert_eq!(BTreeSet::from(ids).len(), kinds.len());
 }
+
+#[test]
+fn the_environment_names_the_inventory_if_the_command_line_does_not() {
+    let mut planrun = Planrun::new();
+    let hosts = planrun.file("hosts.ini", "h1 planrun_connection=local\n");
+    let plan = planrun.file(
+        "plan.yaml",
+        "version: 1\nname: one\nhosts: all\nsteps: [{run: 'true', read_only: true}]\n",
+    );
+    planrun.run(&["apply", &plan]).exits(2).says("PLANRUN_INVENTORY");
+    planrun.environment("PLANRUN_INVENTORY", Some(&hosts));
+    planrun.run(&["apply", &plan]).exits(0).says("h1");
+    planrun.run(&["preview", &plan]).exits(0).says("h1");
+    planrun.run(&["apply", &plan, "-i", "other,"]).exits(4).says("other");
+    // A saved preview has its own.
+    let saved = planrun.file("saved", "");
+    std::fs::remove_file(&saved).unwrap();
+    planrun.run(&["preview", &plan, "-o", &saved]).exits(0);
+    planrun.environment("PLANRUN_INVENTORY", Some("/nowhere"));
+    planrun.run(&["apply", &saved]).exits(0).says("h1");
+}

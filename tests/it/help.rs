@@ -97,7 +97,7 @@ fn commands(text: &str) -> BTreeSet<String> {
 fn every_command_in_messages_and_pages_is_one() {
     let comment = Regex::new(r"^\s*//").unwrap();
     let mut all = BTreeSet::new();
-    for path in files("src", ".rs") {
+    for path in files("src", ".rs").into_iter().chain(files("src", ".tsv")) {
         let code = text(&shown(&path));
         let code = code.split("#[cfg(test)]\nmod tests").next().unwrap();
         let lines = code.lines().filter(|line| !comment.is_match(line));
