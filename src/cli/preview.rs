@@ -11,6 +11,7 @@ use crate::load::Loaded;
 use crate::preview::markdown::markdown;
 use crate::preview::{Preview, human, preview};
 use crate::report::text::{pretty_json, printable};
+use crate::resolve::secrets;
 use crate::run::survey::survey;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -56,7 +57,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     saved::save(path, subject, &loaded, preview)?;
     let path = printable(&path.display().to_string());
-    context.say(&format!("saved to {path}; to do exactly this, run `planrun apply {path}`"));
+    // Secrets are not in the file.
+    let is_secret =
+        |name: &str| secrets::hidden(&loaded.plan.plan).any(|(hidden, _)| hidden == name);
+    let given = subject.values.set.iter().filter(|(name, _)| is_secret(name));
+    let mut words = vec![format!("planrun apply {path}")];
+    words.extend(given.map(|(name, _)| format!("--set {name}=...")));
+    let command = words.join(" ");
+    context.say(&format!("saved to {path}; to do exactly this, run `{command}`"));
     Ok(exit)
 }
 

@@ -45,6 +45,13 @@ impl Subject {
 /// Loads everything; all problems are reported at once.
 pub(super) fn load(args: &Subject, context: &Context) -> Result<Loaded, Fault> {
     if args.inventory.is_empty() {
+        // A wrong path comes first: an inventory does not help.
+        let shown = args.plan.display();
+        let text = std::fs::read(&args.plan)
+            .map_err(|error| Fault::of(Exit::INVALID, format!("cannot read `{shown}`"), &error))?;
+        if text.is_empty() {
+            return Err(Fault::new(Exit::INVALID, format!("`{shown}` is empty")));
+        }
         let why = format!("missing `--inventory`: which hosts is `{}` for?", args.plan.display());
         let fault = Fault::new(Exit::INVALID, why);
         return Err(fault

@@ -14,7 +14,7 @@ pub(super) struct Values {
     #[arg(long, short, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
     /// Work on at most so many hosts at a time: lowers `serial` of the plan, also in its list and its groups
-    #[arg(long, value_name = "HOSTS")]
+    #[arg(long, value_name = "HOSTS", value_parser = at_least_one)]
     pub(super) serial: Option<NonZeroUsize>,
     /// Set an input of the plan; repeat it for more
     #[arg(long = "set", short = 's', value_name = "NAME=VALUE", value_parser = assignment)]
@@ -37,6 +37,11 @@ impl Values {
             environment: std::env::vars_os().collect(),
         }
     }
+}
+
+/// Reads a number of hosts.
+fn at_least_one(word: &str) -> Result<NonZeroUsize, String> {
+    word.parse().map_err(|_| "write a number of hosts, at least 1".to_owned())
 }
 
 /// Reads a duration of an option.

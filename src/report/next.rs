@@ -71,8 +71,9 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
                 verb("rollback"),
             ),
         ],
-        RunStatus::Refused => vec![Next::new("After fixing the problems above, run:", again)],
-        RunStatus::RolledBack => vec![Next::new("After fixing the cause, run:", again)],
+        RunStatus::Refused | RunStatus::RolledBack => {
+            vec![Next::new(why_again(state.status), again)]
+        }
         RunStatus::Failed | RunStatus::Aborted => {
             let mut out = Vec::new();
             let is_past = |host: &HostState| {
@@ -88,9 +89,17 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
             if can_roll_back {
                 out.push(Next::new("To roll back, run:", verb("rollback")));
             }
-            out.push(Next::new("After fixing the cause, run:", again));
+            out.push(Next::new(why_again(state.status), again));
             out
         }
+    }
+}
+
+fn why_again(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Refused => "After fixing the problems above, run:",
+        RunStatus::Aborted => "To run it again, run:",
+        _ => "After fixing the cause, run:",
     }
 }
 

@@ -131,7 +131,7 @@ fn at_rest<'p>(
 ) -> Vec<Decision<'p>> {
     let pause = |why: String| vec![Decision::Record(RunEvent::Paused { why }.into())];
     let record = |events: Vec<Event>| events.into_iter().map(Decision::Record).collect();
-    if state.stop_requested {
+    if state.stop_requested && !is_complete(plan, state) {
         return if agenda.is_asking { Vec::new() } else { pause("stop requested".into()) };
     }
     if let Some(position) = agenda.blocked.first() {
@@ -175,6 +175,14 @@ fn at_rest<'p>(
         Some(settle) => vec![settle],
         None => record(vec![undo]),
     }
+}
+
+/// Whether only the end of a run is left: a stop has nothing to pause then.
+fn is_complete(plan: &ResolvedPlan, state: &RunState) -> bool {
+    let is_forward = state.rollback.is_none() && state.abort.is_none();
+    is_forward
+        && plan.plan.stages().next().is_none()
+        && state.hosts.values().all(|host| host.status == HostStatus::Succeeded)
 }
 
 fn needs_answer(task: &TaskId) -> String {

@@ -37,7 +37,9 @@ fn a_wrong_command_line_is_refused_with_what_is_meant() {
     for (line, said) in [
         ("apply p.yaml -i prod --set novalue", "NAME=VALUE"),
         ("apply p.yaml -i prod --set =1", "NAME=VALUE"),
-        ("apply p.yaml", "--inventory"),
+        ("apply p.yaml", "cannot read `p.yaml`"),
+        ("apply README.md", "missing `--inventory`"),
+        ("apply p.yaml -i prod --serial 0", "at least 1"),
         ("apply p.yaml -i prod --limti web", "--limit"),
         ("aply p.yaml", "apply"),
         ("prove p.yaml", "this command is not implemented yet"),

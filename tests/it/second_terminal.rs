@@ -21,6 +21,7 @@ steps:
   - {id: other, when: 'host.name == "web2"', shell: 'until test -e "$HOME/other"; do sleep 0.1; done', read_only: true}
   - {id: long, shell: 'until test -e "$HOME/long"; do sleep 0.1; done', read_only: true}
   - {id: last, shell: 'until test -e "$HOME/last"; do sleep 0.1; done', read_only: true}
+  - {id: after, run: 'true', read_only: true}
 "#;
 
 fn records(text: &str) -> Vec<String> {
@@ -97,5 +98,20 @@ fn a_process_that_does_not_take_a_request_is_reported_and_nothing_happens_later(
     let refused = planrun.run(&["abort", "last", "--acknowledge"]);
     refused.exits(7).says("planrun watch").says("planrun stop");
     applied.cont();
+    applied.end().exits(0);
+}
+
+#[test]
+fn a_stop_in_the_last_step_has_nothing_to_pause() {
+    let planrun = Planrun::new();
+    let plan = planrun.file(
+        "plan.yaml",
+        "version: 1\nname: slow\nhosts: all\nsteps: [{id: long, run: sleep 3, read_only: true}]\n",
+    );
+    let hosts =
+        planrun.file("hosts.yaml", "all: {vars: {planrun_connection: local}, hosts: {h1: {}}}\n");
+    let mut applied = planrun.begin_json(&["apply", &plan, "-i", &hosts]);
+    applied.until_sends("h1/long");
+    planrun.run(&["stop", "last"]).exits(0).says("has ended: succeeded");
     applied.end().exits(0);
 }

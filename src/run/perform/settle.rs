@@ -138,7 +138,7 @@ impl Task<'_, '_, '_> {
 
     /// Reports that an attempt is still running.
     fn tell_running(&self, attempt: &AttemptState, waited: Duration) {
-        let until = Some(format!("the attempt on {} has ended", attempt.on));
+        let until = Some(format!("for the attempt on {} to end", attempt.on));
         let wait = Waiting { until, waited, limit: attempt.timeout, ..Waiting::default() };
         self.live.progress(&Progress::Waiting { task: self.id.clone(), wait });
     }
