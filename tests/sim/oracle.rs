@@ -272,17 +272,25 @@ impl<'l> Book<'l> {
                     };
                 }
                 let is_aborted = self.is_aborted;
-                let is_left = |host: &Host| is_aborted && host.stage != Some(Stage::Setup);
-                let is_retried = |host: &Host| {
+                // The others of a rollback of some hosts are left as they are.
+                let limit = match event {
+                    RunEvent::RollbackRequested { hosts, .. } => hosts.as_ref(),
+                    _ => None,
+                };
+                let is_left = |name: &HostName, host: &Host| {
+                    let is_other = limit.is_some_and(|hosts| !hosts.contains(name));
+                    host.stage != Some(Stage::Setup) && (is_aborted || is_other)
+                };
+                let is_retried = |(name, host): (&HostName, &Host)| {
                     host.status == HostStatus::Stuck
                         && host.stage != Some(Stage::Setup)
-                        && !is_left(host)
+                        && !is_left(name, host)
                 };
-                let goes_on = matches!(event, RunEvent::Resumed { .. })
-                    && !self.hosts.values().any(is_retried);
-                for host in self.hosts.values_mut() {
+                let goes_on =
+                    matches!(event, RunEvent::Resumed { .. }) && !self.hosts.iter().any(is_retried);
+                for (name, host) in &mut self.hosts {
                     host.is_blocked = false;
-                    let was_stuck = host.status == HostStatus::Stuck && !is_left(host);
+                    let was_stuck = host.status == HostStatus::Stuck && !is_left(name, host);
                     if was_stuck {
                         host.status = match host.teardown {
                             Some(_) => HostStatus::TearingDown,
