@@ -258,61 +258,64 @@ impl<'l> Book<'l> {
         }
     }
 
+    /// Another process continues the run, or rolls it back, or ends it.
+    fn goes_on(&mut self, event: &RunEvent) {
+        self.is_aborted |= matches!(event, RunEvent::AbortRequested { .. });
+        if let RunEvent::RollbackRequested { hosts, .. } = event {
+            self.is_aborted = false;
+            self.returning = match hosts {
+                Some(hosts) => Returning::Some(hosts.clone()),
+                None => Returning::All,
+            };
+        }
+        let is_aborted = self.is_aborted;
+        // The others of a rollback of some hosts are left as they are.
+        let limit = match event {
+            RunEvent::RollbackRequested { hosts, .. } => hosts.as_ref(),
+            _ => None,
+        };
+        let is_left = |name: &HostName, host: &Host| {
+            let is_other = limit.is_some_and(|hosts| !hosts.contains(name));
+            host.stage != Some(Stage::Setup) && (is_aborted || is_other)
+        };
+        let is_retried = |(name, host): (&HostName, &Host)| {
+            host.status == HostStatus::Stuck
+                && host.stage != Some(Stage::Setup)
+                && !is_left(name, host)
+        };
+        let goes_on =
+            matches!(event, RunEvent::Resumed { .. }) && !self.hosts.iter().any(is_retried);
+        for (name, host) in &mut self.hosts {
+            host.is_blocked = false;
+            let was_stuck = host.status == HostStatus::Stuck && !is_left(name, host);
+            if was_stuck {
+                host.status = match host.teardown {
+                    Some(_) => HostStatus::TearingDown,
+                    None => HostStatus::RollingBack,
+                };
+            }
+            if !goes_on && host.teardown.take().is_some() && host.status == HostStatus::TearingDown
+            {
+                host.status = host.before;
+            }
+            if was_stuck {
+                // Handlers that failed are tried again.
+                for task in host.tasks.values_mut() {
+                    if task.status.is_some_and(|status| !status.is_well()) {
+                        task.status = None;
+                        task.allowed += 100;
+                    }
+                }
+            }
+        }
+    }
+
     fn run_stored(&mut self, event: &RunEvent) -> Checked {
         match event {
             RunEvent::Resumed { .. }
             | RunEvent::RollbackRequested { .. }
             | RunEvent::AbortRequested { .. } => {
-                self.is_aborted |= matches!(event, RunEvent::AbortRequested { .. });
-                if let RunEvent::RollbackRequested { hosts, .. } = event {
-                    self.is_aborted = false;
-                    self.returning = match hosts {
-                        Some(hosts) => Returning::Some(hosts.clone()),
-                        None => Returning::All,
-                    };
-                }
-                let is_aborted = self.is_aborted;
-                // The others of a rollback of some hosts are left as they are.
-                let limit = match event {
-                    RunEvent::RollbackRequested { hosts, .. } => hosts.as_ref(),
-                    _ => None,
-                };
-                let is_left = |name: &HostName, host: &Host| {
-                    let is_other = limit.is_some_and(|hosts| !hosts.contains(name));
-                    host.stage != Some(Stage::Setup) && (is_aborted || is_other)
-                };
-                let is_retried = |(name, host): (&HostName, &Host)| {
-                    host.status == HostStatus::Stuck
-                        && host.stage != Some(Stage::Setup)
-                        && !is_left(name, host)
-                };
-                let goes_on =
-                    matches!(event, RunEvent::Resumed { .. }) && !self.hosts.iter().any(is_retried);
-                for (name, host) in &mut self.hosts {
-                    host.is_blocked = false;
-                    let was_stuck = host.status == HostStatus::Stuck && !is_left(name, host);
-                    if was_stuck {
-                        host.status = match host.teardown {
-                            Some(_) => HostStatus::TearingDown,
-                            None => HostStatus::RollingBack,
-                        };
-                    }
-                    if !goes_on
-                        && host.teardown.take().is_some()
-                        && host.status == HostStatus::TearingDown
-                    {
-                        host.status = host.before;
-                    }
-                    if was_stuck {
-                        // Handlers that failed are tried again.
-                        for task in host.tasks.values_mut() {
-                            if task.status.is_some_and(|status| !status.is_well()) {
-                                task.status = None;
-                                task.allowed += 100;
-                            }
-                        }
-                    }
-                }
+                self.goes_on(event);
             }
             RunEvent::StopRequested { .. } => {
                 self.stopping.insert(self.epoch);
