@@ -61,6 +61,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     let by = who();
     if store.is_alive(&run) {
+        let state = RunState::for_report(&store.records(&run)?);
+        if state.rollback.is_some() && state.status.is_under_way() {
+            let message = format!("another process already rolls back run {run}");
+            return Err(Fault::new(Exit::HELD, message)
+                .help(format!("to follow it, run `planrun watch {run}`"))
+                .help(format!("to pause it, run `planrun stop {run}`")));
+        }
         let question = format!("another process works on run {run}; pause it, and then roll back?");
         if !args.yes && !context.confirm(&question)? {
             return Ok(Exit::INVALID);

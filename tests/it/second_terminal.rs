@@ -115,3 +115,20 @@ fn a_stop_in_the_last_step_has_nothing_to_pause() {
     planrun.run(&["stop", "last"]).exits(0).says("has ended: succeeded");
     applied.end().exits(0);
 }
+
+#[test]
+fn a_rollback_that_is_under_way_is_not_stopped_by_a_second_one() {
+    let planrun = Planrun::new();
+    let plan = planrun.file(
+        "plan.yaml",
+        "version: 1\nname: slow\nhosts: all\nsteps:\n  - id: made\n    run: 'true'\n    idempotent: true\n    \
+         rollback: {run: sleep 4, idempotent: true}\n",
+    );
+    let hosts =
+        planrun.file("hosts.yaml", "all: {vars: {planrun_connection: local}, hosts: {h1: {}}}\n");
+    planrun.run(&["apply", &plan, "-i", &hosts]).exits(0);
+    let mut first = planrun.begin_json(&["rollback", "last"]);
+    first.until_sends("h1/made.rollback");
+    planrun.run(&["rollback", "last"]).exits(7).says("already rolls back").says("planrun watch");
+    first.end().exits(0);
+}
