@@ -35,6 +35,11 @@ pub(super) fn save(
     let failed = |error: &dyn std::error::Error| {
         Fault::of(Exit::STORE, format!("cannot write {}", path.display()), error)
     };
+    if !is_replaceable(path) {
+        let message = format!("{} exists and is not a saved preview", path.display());
+        let fault = Fault::new(Exit::INVALID, message);
+        return Err(fault.help("the preview was not saved; use another name, or remove the file"));
+    }
     let directory = std::env::current_dir().map(|at| at.display().to_string());
     let request = Request {
         plan: subject.plan.display().to_string(),
@@ -61,6 +66,20 @@ pub(super) fn save(
         let _gone = fs::remove_file(&new);
     }
     written.map_err(|error| failed(&error))
+}
+
+/// Whether a preview may take the place of what a path names: nothing, or another preview. A link, a device or a file
+/// of something else is left alone.
+fn is_replaceable(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => {
+            let mut start = Vec::new();
+            let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+            read.is_ok() && is_saved(&start)
+        }
+        Ok(_) => false,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

@@ -176,3 +176,19 @@ fn a_damaged_file_is_told_apart_from_a_plan() {
     assert!(!desk.is_made());
     desk.planrun.has_sent_nothing();
 }
+
+#[test]
+fn a_preview_takes_the_place_of_another_preview_only() {
+    let desk = Desk::new();
+    desk.save(&[]).exits(0);
+    desk.save(&[]).exits(0);
+    let plan = fs::read_to_string(&desk.plan).unwrap();
+    let link = format!("{}.link", desk.saved);
+    std::os::unix::fs::symlink(&desk.saved, &link).unwrap();
+    for target in [&desk.plan, &link, "/dev/null"] {
+        let words = ["preview", &desk.plan, "-i", &desk.hosts, "-o", target];
+        desk.planrun.run(&words).exits(2).says("exists and is not a saved preview");
+    }
+    assert_eq!(fs::read_to_string(&desk.plan).unwrap(), plan);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
