@@ -56,8 +56,9 @@ pub(super) fn stop_and_wait(
     by: &str,
     context: &Context,
 ) -> Result<(), Fault> {
-    pass(store, run, by, Request::Stop)?;
-    context.say(&format!("run {run} pauses after its running steps"));
+    if pass(store, run, by, Request::Stop)? == Passed::Done {
+        context.say(&format!("run {run} was asked to pause after its running steps"));
+    }
     while store.is_alive(run) {
         std::thread::sleep(PAUSE);
     }
