@@ -4,7 +4,7 @@ use std::fs;
 
 use planrun::event::{Event, RunEvent, TaskEvent};
 
-use crate::harness::Planrun;
+use crate::harness::{Going, Planrun};
 use crate::ssh::server::Server;
 
 /// Two hosts at a time: one asks while the other one works.
@@ -53,7 +53,7 @@ fn a_run_is_watched_answered_stopped_and_rolled_back_from_a_second_terminal() {
     let stopped = planrun.begin(&["stop", "last"]);
     applied.until("a stop", is_stop);
     end("long");
-    stopped.end().exits(0).says("pauses after its running steps").says("resume");
+    stopped.end().exits(0).says("asked to pause after its running steps").says("resume");
 
     let (applied, watched) = (applied.end(), watched.end());
     applied.exits(6);
@@ -78,6 +78,15 @@ fn a_run_is_watched_answered_stopped_and_rolled_back_from_a_second_terminal() {
     shown.exits(0).says("has ended: rolled back");
 }
 
+/// Begins a run of one step on this machine.
+fn apply(planrun: &Planrun, step: &str) -> Going {
+    let plan = format!("version: 1\nname: slow\nhosts: all\nsteps: [{step}]\n");
+    let plan = planrun.file("plan.yaml", plan);
+    let hosts =
+        planrun.file("hosts.yaml", "all: {vars: {planrun_connection: local}, hosts: {h1: {}}}\n");
+    planrun.begin_json(&["apply", &plan, "-i", &hosts])
+}
+
 fn is_stop(event: &Event) -> bool {
     matches!(event, Event::Run(RunEvent::StopRequested { by }) if by.contains('@'))
 }
@@ -85,14 +94,8 @@ fn is_stop(event: &Event) -> bool {
 #[test]
 fn a_process_that_does_not_take_a_request_is_reported_and_nothing_happens_later() {
     let planrun = Planrun::new();
-    let plan = planrun.file(
-        "plan.yaml",
-        "version: 1\nname: slow\nhosts: all\nsteps: [{id: long, run: sleep 8, read_only: true}]\n",
-    );
-    let hosts =
-        planrun.file("hosts.yaml", "all: {vars: {planrun_connection: local}, hosts: {web2: {}}}\n");
-    let mut applied = planrun.begin_json(&["apply", &plan, "-i", &hosts]);
-    applied.until_sends("web2/long");
+    let mut applied = apply(&planrun, "{id: long, run: sleep 8, read_only: true}");
+    applied.until_sends("h1/long");
     applied.stop();
     planrun.run(&["stop", "last"]).exits(7).says("does not accept the request");
     let refused = planrun.run(&["abort", "last", "--acknowledge"]);
@@ -104,13 +107,7 @@ fn a_process_that_does_not_take_a_request_is_reported_and_nothing_happens_later(
 #[test]
 fn a_stop_in_the_last_step_has_nothing_to_pause() {
     let planrun = Planrun::new();
-    let plan = planrun.file(
-        "plan.yaml",
-        "version: 1\nname: slow\nhosts: all\nsteps: [{id: long, run: sleep 3, read_only: true}]\n",
-    );
-    let hosts =
-        planrun.file("hosts.yaml", "all: {vars: {planrun_connection: local}, hosts: {h1: {}}}\n");
-    let mut applied = planrun.begin_json(&["apply", &plan, "-i", &hosts]);
+    let mut applied = apply(&planrun, "{id: long, run: sleep 3, read_only: true}");
     applied.until_sends("h1/long");
     planrun.run(&["stop", "last"]).exits(0).says("has ended: succeeded");
     applied.end().exits(0);
@@ -119,14 +116,10 @@ fn a_stop_in_the_last_step_has_nothing_to_pause() {
 #[test]
 fn a_rollback_that_is_under_way_is_not_stopped_by_a_second_one() {
     let planrun = Planrun::new();
-    let plan = planrun.file(
-        "plan.yaml",
-        "version: 1\nname: slow\nhosts: all\nsteps:\n  - id: made\n    run: 'true'\n    idempotent: true\n    \
-         rollback: {run: sleep 4, idempotent: true}\n",
-    );
-    let hosts =
-        planrun.file("hosts.yaml", "all: {vars: {planrun_connection: local}, hosts: {h1: {}}}\n");
-    planrun.run(&["apply", &plan, "-i", &hosts]).exits(0);
+    let undone = "rollback: {run: sleep 4, idempotent: true}";
+    apply(&planrun, &format!("{{id: made, run: 'true', idempotent: true, {undone}}}"))
+        .end()
+        .exits(0);
     let mut first = planrun.begin_json(&["rollback", "last"]);
     first.until_sends("h1/made.rollback");
     planrun.run(&["rollback", "last"]).exits(7).says("already rolls back").says("planrun watch");

@@ -358,9 +358,8 @@ steps:
     rollback: {none: lines in a file}
 "#;
 
-#[test]
-fn an_abort_waits_for_the_command_that_a_killed_process_has_left() {
-    let planrun = Planrun::new();
+/// Kills a run while its command runs on; returns the file to which that writes.
+fn killed_in_work(planrun: &Planrun) -> String {
     let plan = planrun.file("plan.yaml", SLOW);
     let inventory =
         planrun.file("inventory.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
@@ -371,6 +370,14 @@ fn an_abort_waits_for_the_command_that_a_killed_process_has_left() {
     let lines = || std::fs::read_to_string(&file).unwrap();
     eventually("the command has begun", || lines() == "set\nbegun\n");
     going.kill();
+    file
+}
+
+#[test]
+fn an_abort_waits_for_the_command_that_a_killed_process_has_left() {
+    let planrun = Planrun::new();
+    let file = killed_in_work(&planrun);
+    let lines = || std::fs::read_to_string(&file).unwrap();
 
     planrun.run(&["abort", "last", "--acknowledge"]).exits(0);
 
@@ -380,16 +387,8 @@ fn an_abort_waits_for_the_command_that_a_killed_process_has_left() {
 #[test]
 fn an_abort_without_teardown_reports_what_may_still_run() {
     let planrun = Planrun::new();
-    let plan = planrun.file("plan.yaml", SLOW);
-    let inventory =
-        planrun.file("inventory.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
-    let file = planrun.file("lines", "");
-    let set = format!("file={file}");
-    let mut going = planrun.begin_json(&["apply", &plan, "-i", &inventory, "--set", &set]);
-    going.until_sends("here/work");
+    let file = killed_in_work(&planrun);
     let lines = || std::fs::read_to_string(&file).unwrap();
-    eventually("the command has begun", || lines() == "set\nbegun\n");
-    going.kill();
 
     let ended = planrun.run(&["abort", "last", "--acknowledge", "--without-teardown"]);
 
