@@ -6,7 +6,7 @@
 //! host is data in the events of a run.
 //!
 //! ```text
-//!  arguments -> Cli -> validate, explain, inventory, schema, runs, show  read and print
+//!  arguments -> Cli -> validate, explain, inventory, schema, runs, show, config  read and print
 //!                      test                                           run plans on model hosts
 //!                      ping, preview, look                            contact hosts, change nothing
 //!                      new                                            write a file
@@ -25,6 +25,7 @@ mod abort;
 mod apply;
 mod asker;
 mod chosen;
+mod config;
 mod configuration;
 mod context;
 mod exit;
@@ -58,6 +59,7 @@ mod saved;
 mod schema;
 mod secret_args;
 mod session;
+mod setting;
 mod show;
 mod signals;
 mod stop;
@@ -115,19 +117,15 @@ struct Cli {
 
 #[derive(Clone, Debug, clap::Args)]
 struct Global {
-    /// When to use colour; `auto`: on a terminal, unless `NO_COLOR` is set
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        help_heading = "General"
-    )]
-    color: ColorChoice,
+    /// When to use colour; by default as `color` of your configuration says, else `auto`: on a terminal,
+    /// unless `NO_COLOR` is set
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "General")]
+    color: Option<ColorChoice>,
     /// Log to standard error; repeat for more detail. `PLANRUN_LOG` sets a filter
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     verbose: u8,
-    /// The state directory; by default `$PLANRUN_STATE_DIR`, else `~/.local/state/planrun`
+    /// The state directory; by default `$PLANRUN_STATE_DIR`, else `state_dir` of your configuration, else
+    /// `~/.local/state/planrun`
     #[arg(long, global = true, value_name = "DIR", help_heading = "General")]
     state_dir: Option<PathBuf>,
 }
@@ -174,6 +172,8 @@ enum Command {
     Locks(locks::Args),
     /// Release the lock of a run that cannot be resumed or aborted
     Unlock(unlock::Args),
+    /// Show every setting, its value and where it comes from
+    Config(config::Args),
     /// Explain the code of a diagnostic: what it means, an example, its fix
     Explain(explain::Args),
     /// Print the JSON Schema of a kind of file, for editors
@@ -210,10 +210,12 @@ fn run(words: &[OsString]) -> Exit {
     };
     let context = Context::new(&cli.global);
     context.begin_log();
-    arrived(cli.command.run(&context).unwrap_or_else(|fault| {
+    let exit = cli.command.run(&context).unwrap_or_else(|fault| {
         context.tell(&fault);
         fault.exit()
-    }))
+    });
+    context.warn();
+    arrived(exit)
 }
 
 /// Makes what runs futures on this thread; an error is about what cannot be done then.
@@ -261,6 +263,7 @@ impl Command {
             Self::Hosts(args) => hosts::run(&args, context),
             Self::Locks(args) => locks::run(&args, context),
             Self::Unlock(args) => unlock::run(&args, context),
+            Self::Config(args) => Ok(config::run(&args, context)),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),
         }

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::chain::Reading;
-pub use self::directory::default_dir;
+pub use self::directory::{STATE_DIR, default_dir, named_dir};
 pub use self::error::{Cause, Locked, StoreError, Unfit};
 pub use self::journal::RunJournal;
 pub use self::name::new_run_id;

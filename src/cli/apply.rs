@@ -8,6 +8,7 @@ use crate::cli::session::{How, Session};
 use crate::cli::subject::{Subject, load};
 use crate::cli::targets::Targets;
 use crate::cli::values::assignment;
+use crate::cli::view::Output;
 use crate::cli::{Context, Exit, Fault, open_run, preview, revision, saved, who};
 use crate::clock::Clock;
 use crate::event::{Event, RunEvent, SecretSources};
@@ -74,15 +75,16 @@ fn whole_path(path: &Path) -> String {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let asked = &args.subject;
-    let format = if args.how.is_json() { Format::Json } else { Format::Human };
+    let is_json = args.how.output(context)? == Output::Json;
+    let format = if is_json { Format::Json } else { Format::Human };
     let (subject, loaded, preview) = match saved::read(&asked.plan, context)? {
         Some(saved) => {
             let (subject, loaded, preview) = saved::again(&saved, asked, context)?;
             (subject, loaded, Some(preview))
         }
-        None if args.dry_run => return preview::show(&asked.or_default(), format, context),
+        None if args.dry_run => return preview::show(&asked.or_default(context)?, format, context),
         None => {
-            let subject = asked.or_default();
+            let subject = asked.or_default(context)?;
             let loaded = load(&subject, context)?;
             (subject, loaded, None)
         }

@@ -13,15 +13,8 @@ pub(super) struct Chosen {
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
     /// The inventory: a path, a name in `inventories/`, or hosts separated by commas; repeat it for more;
-    /// later ones take precedence; by default `$PLANRUN_INVENTORY`
-    #[arg(
-        long,
-        short,
-        value_name = "INV",
-        required = true,
-        env = "PLANRUN_INVENTORY",
-        hide_env = true
-    )]
+    /// later ones take precedence; by default `$PLANRUN_INVENTORY`, else `inventory` of your configuration
+    #[arg(long, short, value_name = "INV")]
     inventory: Vec<String>,
     #[command(flatten)]
     patience: InventoryTimeout,
@@ -31,7 +24,14 @@ impl Chosen {
     /// Reads the inventory, and returns the selected hosts that exist outside of a model.
     pub(super) fn hosts(&self, what: &str, context: &Context) -> Result<Vec<Host>, Fault> {
         let pattern = self.pattern.as_deref();
-        let (mut inventory, names) = read(&self.inventory, pattern, self.patience, what, context)?;
+        let named = context.inventory_or(&self.inventory)?;
+        if named.is_empty() {
+            let fault = Fault::new(Exit::INVALID, "missing `--inventory`: which hosts?");
+            return Err(fault
+                .help("add `--inventory INV`: a path, a name, or hosts separated by commas")
+                .help("or set PLANRUN_INVENTORY in the environment, or `inventory` in your configuration"));
+        }
+        let (mut inventory, names) = read(&named, pattern, self.patience, what, context)?;
         if names.is_empty() {
             let why = format!("no host is left of `{}`", pattern.unwrap_or("all"));
             return Err(Fault::new(Exit::INVALID, why));

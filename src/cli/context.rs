@@ -1,5 +1,6 @@
 //! What all commands need: the terminal, the global options, the state directory.
 
+use std::cell::{Cell, OnceCell};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
+use crate::cli::configuration::Configuration;
 use crate::cli::log::Writer;
 use crate::cli::out;
 use crate::cli::terminal::Terminal;
@@ -18,16 +20,20 @@ use crate::quote;
 use crate::report::Style;
 use crate::report::summary::Invocation;
 use crate::report::text::printable;
-use crate::store::{self, Reader, Store};
+use crate::store::{Reader, Store};
 
 /// Columns if there is no terminal.
 const WIDTH: usize = 100;
 
 #[derive(Debug)]
 pub(super) struct Context {
-    color: ColorChoice,
+    color: Option<ColorChoice>,
     verbose: u8,
     state_dir: Option<PathBuf>,
+    /// The configuration of the user, read when it is first needed.
+    configuration: OnceCell<Configuration>,
+    /// Whether its problems were shown.
+    is_reported: Cell<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +45,46 @@ pub(super) enum Stream {
 
 impl Context {
     pub(super) fn new(global: &Global) -> Self {
-        Self { color: global.color, verbose: global.verbose, state_dir: global.state_dir.clone() }
+        Self {
+            color: global.color,
+            verbose: global.verbose,
+            state_dir: global.state_dir.clone(),
+            configuration: OnceCell::new(),
+            is_reported: Cell::new(false),
+        }
+    }
+
+    /// Returns the configuration of the user. What is in force is decided in [`crate::cli::setting`].
+    pub(super) fn configuration(&self) -> &Configuration {
+        self.configuration.get_or_init(Configuration::read)
+    }
+
+    /// The problems of the configuration were shown.
+    pub(super) fn configuration_was_reported(&self) {
+        self.is_reported.set(true);
+    }
+
+    /// Warns of a configuration with an error that the command read, if that was not reported yet.
+    pub(super) fn warn(&self) {
+        let read = self.configuration.get().filter(|read| read.settings().is_none());
+        if let Some(path) =
+            read.and_then(|read| read.path.as_ref()).filter(|_| !self.is_reported.get())
+        {
+            let path = printable(&path.display().to_string());
+            self.say(&format!(
+                "{} your configuration `{path}` has an error and was not used; to see it, run \
+                 `planrun config`",
+                self.strong("warning:")
+            ));
+        }
+    }
+
+    pub(super) fn color_option(&self) -> Option<ColorChoice> {
+        self.color
+    }
+
+    pub(super) fn state_dir_option(&self) -> Option<PathBuf> {
+        self.state_dir.clone()
     }
 
     pub(super) fn begin_log(&self) {
@@ -68,16 +113,19 @@ impl Context {
 
     /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Store, Fault> {
-        Ok(Store::open(&self.dir())?)
+        Ok(Store::open(&self.dir()?)?)
     }
 
     /// Opens the store for reading.
     pub(super) fn runs(&self) -> Result<Reader, Fault> {
-        Ok(Reader::open(&self.dir())?)
+        Ok(Reader::open(&self.dir()?)?)
     }
 
-    fn dir(&self) -> PathBuf {
-        self.state_dir.clone().unwrap_or_else(store::default_dir)
+    fn dir(&self) -> Result<PathBuf, Fault> {
+        let set = self.state_dir().map(|set| set.value);
+        set.ok_or_else(|| {
+            self.unusable("fix the file, or name the state directory: `--state-dir DIR`")
+        })
     }
 
     /// Returns what reports need in order to suggest other commands.
@@ -124,11 +172,10 @@ impl Context {
             Stream::Out => std::io::stdout().is_terminal(),
             Stream::Err => std::io::stderr().is_terminal(),
         };
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        match self.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => is_terminal && !refused && !is_dumb(),
+        match self.color().map(|set| set.value) {
+            Some(ColorChoice::Always) => true,
+            Some(ColorChoice::Never) => false,
+            Some(ColorChoice::Auto) | None => is_terminal && !is_dumb(),
         }
     }
 

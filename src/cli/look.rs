@@ -52,7 +52,7 @@ struct Answer {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let loaded = load(&args.subject.or_default(), context)?;
+    let loaded = load(&args.subject.or_default(context)?, context)?;
     let plan = &loaded.plan;
     let Some(probe) = plan.plan.probes.get(&args.probe) else {
         return Err(unknown("probe", &args.probe, plan.plan.probes.keys().map(String::as_str)));

@@ -46,7 +46,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
-    let subject = &args.subject.or_default();
+    let subject = &args.subject.or_default(context)?;
     let loaded = load(subject, context)?;
     let (preview, exit) = observe(&loaded, subject)?;
     print(&preview, &loaded, args.format, context);

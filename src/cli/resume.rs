@@ -22,6 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    context.settings()?;
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let records = store.records(&run)?;

@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use crate::cli::configuration::secret_commands;
 use crate::cli::print;
 use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::values::Values;
@@ -47,7 +46,7 @@ impl SecretArgs {
         let paths = kept.inventory.iter().chain(&kept.inventories).map(PathBuf::from);
         let paths: Vec<PathBuf> = paths.collect();
         let request = Request {
-            secret_commands: secret_commands(&mut sources, &mut found),
+            secret_commands: context.settings()?.secret_commands(),
             ..values.request(&[])
         };
         let mut programs = Guarded::new(InventoryTimeout::default());

@@ -35,15 +35,15 @@ pub(super) struct How {
     /// How long to wait for a host that another run has locked; by default, fail at once
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     lock_timeout: Duration,
-    /// How to show the run
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    output: Output,
+    /// How to show the run; by default as `output` of your configuration says, else `human`
+    #[arg(long, value_name = "FORMAT")]
+    output: Option<Output>,
 }
 
 impl How {
-    /// Whether the run is shown as JSON.
-    pub(super) fn is_json(self) -> bool {
-        self.output == Output::Json
+    /// Returns how the run is shown.
+    pub(super) fn output(self, context: &Context) -> Result<Output, Fault> {
+        context.output_or(self.output)
     }
 }
 
@@ -76,7 +76,8 @@ impl Session<'_> {
         let doing = "cannot start the run";
         let runtime = runtime(doing)?;
         let run = self.journal.run().clone();
-        let view = View::new(&run, self.how.output, self.history, self.context);
+        let output = self.how.output(self.context)?;
+        let view = View::new(&run, output, self.history, self.context);
         let view = Rc::new(RefCell::new(view));
         self.targets.prompter.attach(&view);
         let state = std::mem::take(&mut self.state);

@@ -2,16 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::cli::configuration::secret_commands;
 use crate::cli::programs::{Guarded, InventoryTimeout};
 use crate::cli::values::Values;
 use crate::cli::{Context, Exit, Fault, print};
 use crate::diagnostic::Diagnostics;
 use crate::load::{self, Loaded, Request};
 use crate::source::Sources;
-
-/// The environment variable that names an inventory.
-const INVENTORY: &str = "PLANRUN_INVENTORY";
 
 /// What a plan is, and what it is applied to.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,7 +16,8 @@ pub(super) struct Subject {
     #[arg(value_name = "PLAN")]
     pub(super) plan: PathBuf,
     /// The inventory: a path, a name in `inventories/` next to the plan, or hosts separated by commas; repeat
-    /// it for more; later ones take precedence; by default `$PLANRUN_INVENTORY`
+    /// it for more; later ones take precedence; by default
+    /// `$PLANRUN_INVENTORY`, else `inventory` of your configuration
     #[arg(long, short, value_name = "INV")]
     pub(super) inventory: Vec<String>,
     #[command(flatten)]
@@ -30,15 +27,9 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Takes the inventory from the environment, if the command line has none.
-    #[must_use]
-    pub(super) fn or_default(&self) -> Self {
-        let mut subject = self.clone();
-        if subject.inventory.is_empty() {
-            let named = std::env::var(INVENTORY).ok().filter(|name| !name.is_empty());
-            subject.inventory.extend(named);
-        }
-        subject
+    /// Takes the inventory from the environment or the configuration, if the command line has none.
+    pub(super) fn or_default(&self, context: &Context) -> Result<Self, Fault> {
+        Ok(Self { inventory: context.inventory_or(&self.inventory)?, ..self.clone() })
     }
 }
 
@@ -56,11 +47,13 @@ pub(super) fn load(args: &Subject, context: &Context) -> Result<Loaded, Fault> {
         let fault = Fault::new(Exit::INVALID, why);
         return Err(fault
             .help("add `--inventory INV`: a path, a name, or hosts separated by commas")
-            .help("or set PLANRUN_INVENTORY in the environment"));
+            .help(
+                "or set PLANRUN_INVENTORY in the environment, or `inventory` in your configuration",
+            ));
     }
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
     let request = Request {
-        secret_commands: secret_commands(&mut sources, &mut found),
+        secret_commands: context.settings()?.secret_commands(),
         ..args.values.request(&args.inventory)
     };
     let mut programs = Guarded::new(args.patience);

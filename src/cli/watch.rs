@@ -29,16 +29,17 @@ pub(super) struct Args {
     /// Run ID, a unique prefix or suffix, or `last`
     #[arg(value_name = "RUN", default_value = "last")]
     run: String,
-    /// How to show the run
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    output: Output,
+    /// How to show the run; by default as `output` of your configuration says, else `human`
+    #[arg(long, value_name = "FORMAT")]
+    output: Option<Output>,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let doing = "cannot show the run";
+    let output = context.output_or(args.output)?;
     let runs = context.runs()?;
     let run = runs.find(&args.run)?;
-    let mut view = View::new(&run, args.output, &[], context);
+    let mut view = View::new(&run, output, &[], context);
     let ended = runtime(doing)?.block_on(follow(&runs, &run, &mut view));
     view.finish();
     Ok(match ended? {

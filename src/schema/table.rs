@@ -25,12 +25,13 @@ use std::sync::LazyLock;
 use crate::schema::{Field, Form, FormKind, Record, Shape};
 use crate::table::rows;
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     include_str!("forms.tsv"),
     include_str!("plan.tsv"),
     include_str!("model.tsv"),
     include_str!("test.tsv"),
     include_str!("inventory.tsv"),
+    include_str!("configuration.tsv"),
 ];
 
 static FORMS: LazyLock<HashMap<&str, Form>> = LazyLock::new(|| {

@@ -19,6 +19,9 @@ const DATABASE: &str = "runs.db";
 
 const LOCKS: &str = "locks";
 
+/// The environment variable that names the state directory.
+pub const STATE_DIR: &str = "PLANRUN_STATE_DIR";
+
 /// The paths of a store, without links.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
@@ -33,15 +36,20 @@ impl Places {
     }
 }
 
-/// Returns the state directory: `$PLANRUN_STATE_DIR`, else `$XDG_STATE_HOME/planrun`, else
-/// `~/.local/state/planrun`.
+/// Returns the path in an environment variable; an empty one counts as not set.
+fn of_environment(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Returns the state directory that the environment names.
+pub fn named_dir() -> Option<PathBuf> {
+    of_environment(STATE_DIR)
+}
+
+/// Returns the state directory if none is named: `$XDG_STATE_HOME/planrun`, else `~/.local/state/planrun`.
 pub fn default_dir() -> PathBuf {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(dir) = named("PLANRUN_STATE_DIR") {
-        return PathBuf::from(dir);
-    }
     // The XDG specification says to ignore a relative path.
-    if let Some(base) = named("XDG_STATE_HOME").map(PathBuf::from)
+    if let Some(base) = of_environment("XDG_STATE_HOME")
         && base.is_absolute()
     {
         return base.join("planrun");

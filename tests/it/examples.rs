@@ -29,8 +29,8 @@ const DIAGNOSTICS: &str = "docs/diagnostics.md";
 /// What a block of YAML may be.
 const KINDS: [&str; 7] = ["plan", "top", "step", "inventory", "model", "test", "inputs"];
 
-/// Kinds that other tests check: files of other programs, and a plan with an error.
-const OTHERS: [&str; 5] = ["ansible", "github", "gitlab", "pre-commit", "faulty"];
+/// Kinds that other tests check: files of other programs, a plan with an error, and configurations.
+const OTHERS: [&str; 6] = ["ansible", "github", "gitlab", "pre-commit", "faulty", "configuration"];
 
 /// Returns the pages that show what is right, by their names.
 fn pages() -> Vec<(String, String)> {

@@ -110,6 +110,16 @@ impl Planrun {
         self.locks.path()
     }
 
+    /// Writes the configuration of the user, and returns its path.
+    pub(crate) fn configure(&self, text: &str) -> PathBuf {
+        let file = self.path("config/planrun/config.yaml");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(file.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+        file
+    }
+
     /// Runs a command to its end.
     #[track_caller]
     pub(crate) fn run(&self, words: &[&str]) -> Ended {
@@ -198,6 +208,10 @@ impl Planrun {
             // What this machine remembers of attempts goes there, too.
             .env("XDG_STATE_HOME", self.folder.path())
             .env("PLANRUN_LOCK_DIR", self.locks.path())
+            // No test reads the configuration of a developer.
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .env_remove("PLANRUN_INVENTORY")
+            .env_remove("NO_COLOR")
             .env_remove("SSH_AUTH_SOCK")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -16,6 +16,7 @@ mod ci;
 mod cluster;
 mod coming_from;
 mod command_line;
+mod configuration;
 mod confirm;
 mod controller;
 mod crash;

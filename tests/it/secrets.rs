@@ -379,14 +379,8 @@ fn an_optional_secret_may_be_missing_and_conditions_see_only_that() {
 }
 
 /// Writes a configuration that names a command for the token.
-fn configure(scene: &mut Scene, command: &str) {
-    let folder = scene.path("config/planrun");
-    fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("config.yaml");
-    fs::write(&file, format!("secrets:\n  token: {command}\n")).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let config = scene.name("config");
-    scene.planrun.environment("XDG_CONFIG_HOME", Some(&config));
+fn configure(scene: &Scene, command: &str) -> PathBuf {
+    scene.planrun.configure(&format!("secrets:\n  token: {command}\n"))
 }
 
 #[test]
@@ -395,7 +389,7 @@ fn a_secret_comes_from_a_command_of_the_user_if_it_has_no_other_source() {
     scene.write("plan.yaml", ENVIRONMENT);
     scene.write("token", &format!("{TOKEN}\n"));
     let command = format!("[cat, {}]", scene.name("token"));
-    configure(&mut scene, &command);
+    configure(&scene, &command);
     let sum = |scene: &Scene| fs::read_to_string(scene.path("out/sum")).unwrap();
     let ended = scene.apply(&[]);
     ended.exits(0);
@@ -411,25 +405,30 @@ fn a_secret_comes_from_a_command_of_the_user_if_it_has_no_other_source() {
     scene.planrun.environment("PLANRUN_INPUT_TOKEN", None);
     let failed = scene.apply(&[]);
     failed.exits(2).says("error[secret-command]: no value for secret `token`").says("No such file");
-    configure(&mut scene, "[no-such-program-here]");
+    configure(&scene, "[no-such-program-here]");
     scene.apply(&[]).exits(2).says("secret-command");
-    configure(&mut scene, "cat");
+    configure(&scene, "cat");
     scene.apply(&[]).exits(2).says("config.yaml:2");
 }
 
 #[test]
 fn a_configuration_that_others_can_write_runs_nothing() {
-    let mut scene = Scene::new();
+    let scene = Scene::new();
     scene.write("plan.yaml", ENVIRONMENT);
     let touched = scene.name("touched");
-    configure(&mut scene, &format!("[touch, {touched}]"));
-    let file = scene.path("config/planrun/config.yaml");
+    let file = configure(&scene, &format!("[touch, {touched}]"));
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
     scene
         .apply(&[])
         .exits(2)
         .says("error[user-configuration]")
         .says("can be written by other users");
+    assert!(!scene.path("touched").exists());
+    // The same if they can replace the file.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let folder = file.parent().unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    scene.apply(&[]).exits(2).says("error[user-configuration]").says("chmod go-w");
     assert!(!scene.path("touched").exists());
     // Neither the folder of the plan nor the working directory counts.
     fs::remove_file(&file).unwrap();
