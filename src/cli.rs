@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!  arguments -> Cli -> validate, explain, inventory, schema, runs, show, config  read and print
+//!                      completions                                    print a script for a shell
 //!                      test                                           run plans on model hosts
 //!                      ping, preview, look                            contact hosts, change nothing
 //!                      new                                            write a file
@@ -25,6 +26,7 @@ mod abort;
 mod apply;
 mod asker;
 mod chosen;
+mod completions;
 mod config;
 mod configuration;
 mod context;
@@ -178,10 +180,15 @@ enum Command {
     Explain(explain::Args),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
 }
 
 /// Runs the command line, and returns the exit code of the process.
 pub fn main() -> ExitCode {
+    if let Some(exit) = completions::answer() {
+        return exit.into();
+    }
     fault::set_panic_hook();
     let done =
         std::panic::catch_unwind(AssertUnwindSafe(
@@ -266,6 +273,7 @@ impl Command {
             Self::Config(args) => Ok(config::run(&args, context)),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),
+            Self::Completions(args) => Ok(completions::run(&args)),
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Args {
     /// The task that asks; optional if there is only one
     #[arg(value_name = "HOST/STEP")]
     task: Option<String>,
+    /// The answer; `planrun show` lists the possible ones
     #[arg(long = "as", value_name = "ANSWER")]
     answer: String,
     /// Who answers, if several people share this account; for the record, not verified

@@ -34,8 +34,8 @@ pub(super) struct Args {
     word: RunArg,
     #[command(flatten)]
     secrets: SecretArgs,
-    /// Roll back only these hosts of the run (a pattern, as for `apply`)
-    #[arg(long, value_name = "HOSTS")]
+    /// Roll back only these hosts of the run: a host pattern, as for `apply`
+    #[arg(long, short, value_name = "PATTERN")]
     limit: Option<String>,
     /// The reason, for the record
     #[arg(long, value_name = "TEXT")]

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
 }
 
 fn line(row: RunRow, verify: bool, runs: &Reader, context: &Context) -> RunLine {
-    let (mut state, mut waits_for, mut next) = (word(&row), Vec::new(), Vec::new());
+    let (mut state, mut waits_for, mut next) = (state_of(&row), Vec::new(), Vec::new());
     let has_ended = row.state.is_some_and(RunStatus::has_ended);
     if verify || !has_ended {
         let reading = runs
@@ -84,7 +84,7 @@ fn line(row: RunRow, verify: bool, runs: &Reader, context: &Context) -> RunLine 
 }
 
 /// Returns the state of a run, as in JSON.
-fn word(row: &RunRow) -> String {
+pub(super) fn state_of(row: &RunRow) -> String {
     if row.is_interrupted() {
         return "interrupted".to_owned();
     }

@@ -22,12 +22,21 @@ pub fn find(
     plan_dir: Option<&Path>,
     disk: &dyn FileSystem,
 ) -> Result<PathBuf, Box<Diagnostic>> {
+    find_in(name, &folders(plan_dir), disk)
+}
+
+/// Returns the names that [`find`] finds in these places, sorted. Not all of them need be inventories.
+pub fn names(plan_dir: Option<&Path>, disk: &dyn FileSystem) -> Vec<String> {
+    known(&folders(plan_dir), disk)
+}
+
+fn folders(plan_dir: Option<&Path>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     folders.extend(plan_dir.map(|dir| dir.join("inventories")));
     folders.push(PathBuf::from("inventories"));
     folders.extend(configuration().map(|dir| dir.join("planrun").join("inventories")));
     folders.dedup();
-    find_in(name, &folders, disk)
+    folders
 }
 
 /// Returns the configuration directory of the user.

@@ -82,6 +82,7 @@ mod secret_files;
 mod secrets;
 mod services;
 mod setup_again;
+mod shells;
 mod snippets;
 mod ssh;
 mod stages;
