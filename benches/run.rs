@@ -125,6 +125,7 @@ impl Made {
             epoch: 1,
             by: "bench@here".into(),
             lock_timeout: std::time::Duration::ZERO,
+            follow: false,
         };
         let first = Event::Run(RunEvent::Planned(Box::new(self.planned.clone())));
         let ended = block_on_virtual(&clock, run.drive(RunState::default(), first));

@@ -31,6 +31,7 @@ mod config;
 mod configuration;
 mod context;
 mod exit;
+mod expected;
 mod explain;
 mod fault;
 mod hosts;

@@ -3,31 +3,38 @@
 //! A run reads the time and sleeps only through a [`Clock`]. For real hosts this is the machine's
 //! boot-time clock, which continues during a suspend and never jumps. For model hosts it is a virtual
 //! one: it stops while work is in progress and then jumps to the next sleeper, so that an hour of
-//! waiting takes a moment, and two runs of a model are identical.
+//! waiting takes a moment, and two runs of a model are identical. With a [`Pace`] it passes instead of jumping,
+//! for people who watch.
+
+mod pace;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::OnceLock;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use jiff::Timestamp;
+
+pub use pace::Pace;
 
 /// A source of time.
 #[derive(Clone, Debug)]
 pub enum Clock {
     Real,
-    /// A clock that [`Clock::advance`] moves.
+    /// A clock that [`Clock::poll_advance`] moves.
     Virtual(Rc<VirtualTime>),
 }
 
 #[derive(Debug)]
 pub struct VirtualTime {
     start: Timestamp,
+    /// Up to when it was moved.
     elapsed: Cell<Duration>,
+    pace: Option<Arc<Pace>>,
     sleepers: RefCell<BTreeMap<(Duration, u64), Waker>>,
     next_sleeper: Cell<u64>,
 }
@@ -35,9 +42,19 @@ pub struct VirtualTime {
 impl Clock {
     /// Returns a virtual clock that shows `start`.
     pub fn virtual_from(start: Timestamp) -> Self {
+        Self::virtual_with(start, None)
+    }
+
+    /// Returns a virtual clock that shows `start` and has this pace.
+    pub fn paced(start: Timestamp, pace: Arc<Pace>) -> Self {
+        Self::virtual_with(start, Some(pace))
+    }
+
+    fn virtual_with(start: Timestamp, pace: Option<Arc<Pace>>) -> Self {
         Self::Virtual(Rc::new(VirtualTime {
             start,
             elapsed: Cell::new(Duration::ZERO),
+            pace,
             sleepers: RefCell::new(BTreeMap::new()),
             next_sleeper: Cell::new(0),
         }))
@@ -56,10 +73,9 @@ impl Clock {
                 let (start, then) = *FIRST.get_or_init(|| (Timestamp::now(), now));
                 (start, now.saturating_sub(then))
             }
-            Self::Virtual(time) => (time.start, time.elapsed.get()),
+            Self::Virtual(time) => (time.start, time.elapsed()),
         };
-        let elapsed = jiff::SignedDuration::try_from(elapsed).unwrap_or_default();
-        start.checked_add(elapsed).unwrap_or(start)
+        after(start, elapsed)
     }
 
     /// Returns the time since the machine started, with suspends: for measuring.
@@ -72,7 +88,7 @@ impl Clock {
                     now.tv_nsec.try_into().unwrap_or_default(),
                 )
             }
-            Self::Virtual(time) => time.elapsed.get(),
+            Self::Virtual(time) => time.elapsed(),
         }
     }
 
@@ -81,7 +97,7 @@ impl Clock {
         match self {
             Self::Real => tokio::time::sleep(duration).await,
             Self::Virtual(time) => {
-                let until = time.elapsed.get().saturating_add(duration);
+                let until = time.elapsed().saturating_add(duration);
                 let number = time.next_sleeper.get();
                 time.next_sleeper.set(number + 1);
                 VirtualSleep { time: Rc::clone(time), key: (until, number) }.await;
@@ -89,13 +105,24 @@ impl Clock {
         }
     }
 
+    /// Moves a virtual clock to its next sleepers as [`Clock::advance`] does, at its pace.
+    pub fn poll_advance(&self, context: &mut Context<'_>) -> Poll<bool> {
+        if let Self::Virtual(time) = self
+            && let Some(pace) = &time.pace
+            && let Some(until) = time.next()
+        {
+            ready!(pace.poll(time.elapsed(), until, context));
+        }
+        Poll::Ready(self.advance())
+    }
+
     /// Moves a virtual clock to its next sleepers and wakes them, in the order in which they fell asleep;
     /// returns false if there is nothing to move: a real clock, or one without sleepers.
     pub fn advance(&self) -> bool {
         let Self::Virtual(time) = self else { return false };
+        let Some(until) = time.next() else { return false };
         let mut sleepers = time.sleepers.borrow_mut();
-        let Some(((until, _), _)) = sleepers.first_key_value() else { return false };
-        let now = time.elapsed.get().max(*until);
+        let now = time.elapsed.get().max(until);
         time.elapsed.set(now);
         while let Some(first) = sleepers.first_entry()
             && first.key().0 <= now
@@ -115,13 +142,30 @@ impl Clock {
                 if let Poll::Ready(value) = future.as_mut().poll(context) {
                     return Poll::Ready(value);
                 }
-                if !self.advance() {
+                if !ready!(self.poll_advance(context)) {
                     return Poll::Pending;
                 }
             }
         })
         .await
     }
+}
+
+impl VirtualTime {
+    fn elapsed(&self) -> Duration {
+        let passing = self.pace.as_ref().and_then(|pace| pace.elapsed());
+        passing.unwrap_or_default().max(self.elapsed.get())
+    }
+
+    /// Returns the moment of the next sleeper.
+    fn next(&self) -> Option<Duration> {
+        self.sleepers.borrow().first_key_value().map(|((until, _), _)| *until)
+    }
+}
+
+fn after(start: Timestamp, elapsed: Duration) -> Timestamp {
+    let elapsed = jiff::SignedDuration::try_from(elapsed).unwrap_or_default();
+    start.checked_add(elapsed).unwrap_or(start)
 }
 
 /// Runs a future to its end on a virtual clock, with no other executor; `None` if it waits for
@@ -148,7 +192,7 @@ impl Future for VirtualSleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.time.elapsed.get() >= self.key.0 {
+        if self.time.elapsed() >= self.key.0 {
             return Poll::Ready(());
         }
         self.time.sleepers.borrow_mut().insert(self.key, context.waker().clone());

@@ -55,6 +55,9 @@ pub struct Preview {
     pub steps: Vec<Step>,
     pub finish: Vec<Step>,
     pub waits: Waits,
+    /// How long the run is expected to take, if there were runs like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
     pub counts: Counts,
     /// The probes that ran.
     pub probes: Vec<Probe>,
@@ -201,6 +204,14 @@ pub struct Waits {
     pub host_retries_ms: u64,
     /// Whether a time of a wait is not known yet; it is not in these sums.
     pub is_partial: bool,
+}
+
+/// The time of a run, from earlier runs of its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    pub run_ms: u64,
+    /// How many earlier runs.
+    pub runs: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

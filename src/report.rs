@@ -17,11 +17,15 @@
 //! host is prefixed by its name. A report that cannot be written is harmless: errors
 //! of the writer are dropped, and the run continues.
 
+mod answers;
 mod detail;
+pub mod estimate;
 pub mod json;
 mod line;
 pub mod live;
+mod moving;
 pub mod next;
+mod note;
 pub mod open;
 pub mod plain;
 pub mod run_page;

@@ -98,6 +98,8 @@ pub struct Run<'a> {
     pub by: String,
     /// How long it waits for the lock of a host that another run has.
     pub lock_timeout: Duration,
+    /// Whether the last lines of a command are shown while it runs.
+    pub follow: bool,
 }
 
 #[async_trait(?Send)]
@@ -330,7 +332,7 @@ impl Run<'_> {
                     return Poll::Ready(Ok(Vec::new()));
                 }
                 // On model hosts time passes when, and only when, everybody waits for it.
-                if !self.clock.advance() {
+                if !ready!(self.clock.poll_advance(context)) {
                     return Poll::Pending;
                 }
             }

@@ -200,6 +200,8 @@ pub enum Request<'r> {
     Lock(&'r LockRequest),
     /// Note that the outcome of an attempt is recorded: what it printed need not be kept.
     Recorded(&'r AttemptId),
+    /// Report the last part of what an attempt has printed, which runs; nothing if that is not known.
+    Printed(&'r AttemptId),
     /// Report the outcome of an attempt that an earlier process sent, or meant to send at this time. A
     /// host whose memory is younger has lost it, and cannot report it.
     Recover(&'r AttemptId, Timestamp),

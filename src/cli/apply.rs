@@ -93,17 +93,24 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         preview::print(preview, &loaded, format, context);
         return Ok(Exit::SUCCEEDED);
     }
+    let times = args.how.times(loaded.model.is_some(), context)?;
     if !args.yes && loaded.model.is_none() {
         context.say(preview::short(&loaded, &subject, preview, context).trim_end());
         if !context.confirm(&question(&loaded.plan))? {
             return Ok(Exit::INVALID);
         }
     }
-    begin(args, &subject, loaded, context)
+    begin(args, &subject, loaded, times, context)
 }
 
 /// Starts the run.
-fn begin(args: &Args, subject: &Subject, loaded: Loaded, context: &Context) -> Result<Exit, Fault> {
+fn begin(
+    args: &Args,
+    subject: &Subject,
+    loaded: Loaded,
+    times: Option<f64>,
+    context: &Context,
+) -> Result<Exit, Fault> {
     let by = who();
     let store = context.store()?;
     let path = subject.plan.display().to_string();
@@ -127,7 +134,7 @@ fn begin(args: &Args, subject: &Subject, loaded: Loaded, context: &Context) -> R
     let journal = store.begin_new(Clock::Real.now(), &by)?;
     open_run::need_machines(&store, &journal, &first)?;
     let inventory = &loaded.plan.inventory;
-    let targets = Targets::new(loaded.model, inventory, &store, journal.run(), None)?;
+    let targets = Targets::new(loaded.model, inventory, &store, journal.run(), None, times)?;
     let session = Session {
         context,
         store: &store,

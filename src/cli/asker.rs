@@ -2,7 +2,8 @@
 //!
 //! The question itself is an event and is shown as one; this module shows the prompt. Questions of
 //! several hosts are asked one after the other. A thread reads the lines, because a read from a terminal
-//! cannot be cancelled: an unused line is the answer to the next question.
+//! cannot be cancelled: a line that is read afterwards belongs to what comes next. Only what is typed after
+//! a question is an answer to it. Without a question, Enter skips ahead in the time of a model.
 
 use std::cell::RefCell;
 
@@ -24,6 +25,24 @@ pub(super) struct Operator<'a> {
     stopped: watch::Receiver<bool>,
     terminal: Terminal,
     lines: Mutex<Lines>,
+    /// How many conversations there are, or wait for the one before them.
+    talks: watch::Sender<usize>,
+}
+
+/// A conversation with the operator, until it is dropped.
+struct Talk<'o>(&'o watch::Sender<usize>);
+
+impl<'o> Talk<'o> {
+    fn begin(talks: &'o watch::Sender<usize>) -> Self {
+        talks.send_modify(|number| *number += 1);
+        Self(talks)
+    }
+}
+
+impl Drop for Talk<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|number| *number -= 1);
+    }
 }
 
 impl<'a> Operator<'a> {
@@ -31,7 +50,26 @@ impl<'a> Operator<'a> {
     pub(super) fn new(view: &'a RefCell<View>, stopped: watch::Receiver<bool>) -> Option<Self> {
         let terminal = Terminal::open()?;
         let lines = Mutex::new(Lines::new(terminal.again()?));
-        Some(Self { view, stopped, terminal, lines })
+        let (talks, _) = watch::channel(0);
+        Some(Self { view, stopped, terminal, lines, talks })
+    }
+
+    /// Waits for a line that is typed while nothing is asked. May be cancelled.
+    pub(super) async fn enter(&self) {
+        let mut talks = self.talks.subscribe();
+        loop {
+            drop(talks.wait_for(|number| *number == 0).await);
+            let mut lines = self.lines.lock().await;
+            tokio::select! {
+                biased;
+                _ = talks.wait_for(|number| *number > 0) => {}
+                line = lines.next() => match line {
+                    Some(_) => return,
+                    // The terminal is gone.
+                    None => std::future::pending().await,
+                }
+            }
+        }
     }
 }
 
@@ -39,9 +77,12 @@ impl<'a> Operator<'a> {
 impl Asker for Operator<'_> {
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
         let mut stopped = self.stopped.clone();
+        let _talk = Talk::begin(&self.talks);
         let conversation = async {
             let mut lines = self.lines.lock().await;
             let _pause = Pause::new(self.view);
+            self.terminal.discard();
+            lines.discard();
             loop {
                 self.terminal.prompt(&prompt_text(task, &question.answers));
                 let line = lines.next().await?;
@@ -60,6 +101,7 @@ impl Asker for Operator<'_> {
 
     async fn secret(&self, task: &TaskId, name: &str, input: &Input) -> Option<Secret> {
         let mut stopped = self.stopped.clone();
+        let _talk = Talk::begin(&self.talks);
         let conversation = async {
             let mut lines = self.lines.lock().await;
             let _pause = Pause::new(self.view);

@@ -121,7 +121,8 @@ impl Context {
         Ok(Reader::open(&self.dir()?)?)
     }
 
-    fn dir(&self) -> Result<PathBuf, Fault> {
+    /// Returns the state directory.
+    pub(super) fn dir(&self) -> Result<PathBuf, Fault> {
         let set = self.state_dir().map(|set| set.value);
         set.ok_or_else(|| {
             self.unusable("fix the file, or name the state directory: `--state-dir DIR`")

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 
 use crate::cli::observe::{about, observe};
 use crate::cli::subject::{Subject, load};
-use crate::cli::{Context, Exit, Fault, Stream, saved};
+use crate::cli::{Context, Exit, Fault, Stream, expected, saved};
 use crate::load::Loaded;
 use crate::preview::markdown::markdown;
 use crate::preview::{Preview, human, preview};
@@ -77,6 +77,8 @@ pub(super) fn show(subject: &Subject, format: Format, context: &Context) -> Resu
 }
 
 pub(super) fn print(preview: &Preview, loaded: &Loaded, format: Format, context: &Context) {
+    let expected = expected::of_preview(preview, &loaded.plan, context);
+    let preview = &Preview { expected, ..preview.clone() };
     // Outputs of hosts are searched for secrets already; the plan itself may have one written in it.
     let redactor = &loaded.plan.secrets.redactor;
     context.print(&match format {
@@ -99,9 +101,10 @@ pub(super) fn short(
     known: Option<Preview>,
     context: &Context,
 ) -> String {
-    let preview = known.unwrap_or_else(|| {
+    let mut preview = known.unwrap_or_else(|| {
         let survey = survey(&loaded.plan, None).now_or_never().unwrap_or_default();
         preview(&loaded.plan, &survey, about(loaded, subject))
     });
+    preview.expected = expected::of_preview(&preview, &loaded.plan, context);
     human::short(&preview, &context.style(Stream::Err))
 }

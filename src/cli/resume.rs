@@ -57,6 +57,7 @@ pub(super) fn go_on(
     let past = taken.last();
     let OpenRun { journal, records, state } = taken;
     let planned = open_run::planned(&records)?;
+    let times = how.times(!planned.models.is_empty(), context)?;
     store.need_room(open_run::room(planned))?;
     open_run::need_machines(store, &journal, &first)?;
     open_run::tell_changes(planned, context);
@@ -70,7 +71,7 @@ pub(super) fn go_on(
     }
     secret_args.secrets(&mut plan, planned, journal.run(), sources, context)?;
     let model = targets::stored(&planned.models)?;
-    let targets = Targets::new(model, &plan.inventory, store, journal.run(), past)?;
+    let targets = Targets::new(model, &plan.inventory, store, journal.run(), past, times)?;
     let session = Session {
         context,
         store,

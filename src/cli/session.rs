@@ -13,12 +13,14 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::cli::asker::Operator;
+use crate::cli::expected::Alike;
 use crate::cli::inbox::Inbox;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::targets::Targets;
-use crate::cli::values::duration;
+use crate::cli::values::{Speed, duration, speed};
 use crate::cli::view::{Output, View};
-use crate::cli::{Context, Exit, Fault, Stream, locks, log, runtime};
+use crate::cli::{Context, Exit, Fault, Stream, expected, locks, log, runtime};
+use crate::clock::Pace;
 use crate::event::{Event, JournalError, Record};
 use crate::history::RunState;
 use crate::report::summary::summary_of;
@@ -29,6 +31,9 @@ use crate::store::{RunJournal, Store};
 use crate::transport::TransportError;
 use crate::transport::redacting::Redacting;
 
+/// The pace of a model in the live view: the flagship takes half a minute.
+const PACE: f64 = 100.0;
+
 /// How a run is executed and shown.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct How {
@@ -38,12 +43,38 @@ pub(super) struct How {
     /// How to show the run; by default as `output` of your configuration says, else `human`
     #[arg(long, value_name = "FORMAT")]
     output: Option<Output>,
+    /// Show the last lines of a command while it runs; planrun reads them from its host every two seconds
+    #[arg(long)]
+    follow: bool,
+    /// On model hosts: how many seconds of the model pass in a second, or `max`; by default 100 in the live view,
+    /// where Enter skips ahead, and `max` elsewhere
+    #[arg(long, value_name = "TIMES", value_parser = speed)]
+    pace: Option<Speed>,
 }
 
 impl How {
     /// Returns how the run is shown.
     pub(super) fn output(self, context: &Context) -> Result<Output, Fault> {
         context.output_or(self.output)
+    }
+
+    /// Returns how many seconds of the model pass in a second; `None` if its time jumps, and for real hosts.
+    pub(super) fn times(self, is_model: bool, context: &Context) -> Result<Option<f64>, Fault> {
+        if !is_model {
+            return match self.pace {
+                Some(_) => Err(Fault::new(
+                    Exit::INVALID,
+                    "`--pace` is for model hosts, and these are real",
+                )
+                .help("leave out `--pace`")),
+                None => Ok(None),
+            };
+        }
+        Ok(match self.pace {
+            Some(Speed::Times(times)) => Some(times),
+            Some(Speed::Max) => None,
+            None => self.output(context)?.moves(context).then_some(PACE),
+        })
     }
 }
 
@@ -77,7 +108,9 @@ impl Session<'_> {
         let runtime = runtime(doing)?;
         let run = self.journal.run().clone();
         let output = self.how.output(self.context)?;
-        let view = View::new(&run, output, self.history, self.context);
+        let pace = self.targets.pace.clone();
+        let view = View::new(&run, output, self.history, pace, self.context);
+        expected::tell(&view, self.alike(), Some(expected::least(self.plan)));
         let view = Rc::new(RefCell::new(view));
         self.targets.prompter.attach(&view);
         let state = std::mem::take(&mut self.state);
@@ -118,6 +151,15 @@ impl Session<'_> {
         Ok(exit)
     }
 
+    fn alike(&self) -> Alike {
+        Alike {
+            dir: self.store.dir().to_owned(),
+            plan: self.plan.plan.name.clone(),
+            is_model: self.targets.is_model(),
+            run: Some(self.journal.run().clone()),
+        }
+    }
+
     async fn drive(&self, view: &RefCell<View>, state: RunState) -> std::io::Result<Ended> {
         let mut signals = Signals::install()?;
         let (stop, answers) = (Stop::default(), Answers::default());
@@ -149,6 +191,7 @@ impl Session<'_> {
             epoch: self.journal.epoch(),
             by: self.by.clone(),
             lock_timeout: self.how.lock_timeout,
+            follow: self.how.follow,
         };
         let mut work = pin!(run.take_up(state, self.first.clone()));
         let mut is_stopping = false;
@@ -171,6 +214,7 @@ impl Session<'_> {
                     );
                 }
                 () = inbox.look() => {}
+                () = skip(operator.as_ref(), self.targets.pace.as_deref()) => {}
                 done = &mut work => return Ok(match done {
                     Ok(Ok(state)) => Ended::Driven(Ok(Box::new(state))),
                     Ok(Err(error)) => Ended::Locked(error),
@@ -178,5 +222,16 @@ impl Session<'_> {
                 }),
             }
         }
+    }
+}
+
+/// Lets the time of a model jump when the operator wants it.
+async fn skip(operator: Option<&Operator<'_>>, pace: Option<&Pace>) {
+    match operator.zip(pace) {
+        Some((operator, pace)) => {
+            operator.enter().await;
+            pace.skip();
+        }
+        None => std::future::pending().await,
     }
 }

@@ -9,12 +9,13 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::cli::prompter::Prompter;
 use crate::cli::{Exit, Fault};
-use crate::clock::Clock;
+use crate::clock::{Clock, Pace};
 use crate::event::RunId;
 use crate::inventory::Inventory;
 use crate::load::model::NamedModel;
@@ -29,19 +30,23 @@ use crate::transport::ssh::{SshOptions, SshTransport};
 
 pub(super) struct Targets {
     pub(super) clock: Clock,
+    /// The pace of a model's time, if it passes instead of jumping.
+    pub(super) pace: Option<Arc<Pace>>,
     pub(super) transport: Hosts,
     pub(super) prompter: Rc<Prompter>,
     model: Option<Rc<ModelTransport>>,
 }
 
 impl Targets {
-    /// Makes the targets of a run; `past` is the time of its last event, if it is resumed.
+    /// Makes the targets of a run; `past` is the time of its last event, if it is resumed. On a model, so many
+    /// seconds pass in a second; `None` means that its time jumps.
     pub(super) fn new(
         model: Option<NamedModel>,
         inventory: &Inventory,
         store: &Store,
         run: &RunId,
         past: Option<Timestamp>,
+        times: Option<f64>,
     ) -> Result<Self, Fault> {
         let prompter = Rc::<Prompter>::default();
         let asked = Rc::new(Passwords::of(Rc::<Prompter>::clone(&prompter)));
@@ -50,19 +55,25 @@ impl Targets {
         let Some(named) = model else {
             return Ok(Self {
                 clock: Clock::Real,
+                pace: None,
                 transport: Hosts::new(ssh, local, None),
                 prompter,
                 model: None,
             });
         };
         let saved = place(store, run)?;
-        let clock = Clock::virtual_from(virtual_now(&saved, past)?);
+        let start = virtual_now(&saved, past)?;
+        let pace = times.map(|times| Arc::new(Pace::new(times, start)));
+        let clock = match &pace {
+            Some(pace) => Clock::paced(start, Arc::clone(pace)),
+            None => Clock::virtual_from(start),
+        };
         let hosts = inventory.hosts.values();
         let model = ModelTransport::new(named.model, hosts, clock.clone(), Some(saved));
         let model = Rc::new(model.map_err(|error| of_model("create", &error))?);
         let shared: Rc<dyn Transport> = Rc::<ModelTransport>::clone(&model);
         let transport = Hosts::new(ssh, local, Some(shared));
-        Ok(Self { clock, transport, prompter, model: Some(model) })
+        Ok(Self { clock, pace, transport, prompter, model: Some(model) })
     }
 
     /// Makes the targets of what only reads: nothing is saved.
@@ -79,7 +90,11 @@ impl Targets {
             shared = Some(Rc::new(model.map_err(|error| of_model("create", &error))?));
         }
         let transport = Hosts::new(ssh, LocalTransport::new(), shared);
-        Ok(Self { clock, transport, prompter, model: None })
+        Ok(Self { clock, pace: None, transport, prompter, model: None })
+    }
+
+    pub(super) fn is_model(&self) -> bool {
+        self.model.is_some()
     }
 
     /// Saves the current state of a model, if only time has passed since its last change.

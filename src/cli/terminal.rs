@@ -9,7 +9,8 @@ use std::io::{Read as _, Write as _};
 
 use rustix::process::getpgrp;
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcgetpgrp, tcsetattr,
 };
 use zeroize::Zeroizing;
 
@@ -57,6 +58,21 @@ impl Terminal {
         Some(Hidden(self.0.try_clone().ok()?, before))
     }
 
+    /// Stops showing what is typed, which would break the lines of a live view, until the result is dropped. Keys
+    /// like `^C` work as before. What was typed meanwhile is kept.
+    pub(super) fn silence(&self) -> Option<Silence> {
+        let before = tcgetattr(&self.0).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        tcsetattr(&self.0, OptionalActions::Drain, &silent).ok()?;
+        Some(Silence(self.0.try_clone().ok()?, before))
+    }
+
+    /// Drops what was typed and not read.
+    pub(super) fn discard(&self) {
+        let _gone = tcflush(&self.0, QueueSelector::IFlush);
+    }
+
     pub(super) fn confirm(&self, question: &str) -> bool {
         self.prompt(&format!("{question} [y/N] "));
         self.line().is_some_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))
@@ -70,6 +86,15 @@ impl Hidden {
     /// Whether a line was ended by `^C`.
     pub(super) fn is_cancelled(&self, line: &str) -> bool {
         line.bytes().last() == Some(self.1.special_codes[SpecialCodeIndex::VINTR])
+    }
+}
+
+/// A terminal that is silent; see [`Terminal::silence`].
+pub(super) struct Silence(File, Termios);
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _gone = tcsetattr(&self.0, OptionalActions::Drain, &self.1);
     }
 }
 

@@ -49,6 +49,27 @@ pub(super) fn duration(word: &str) -> Result<Duration, String> {
     duration::parse(word).ok_or_else(|| "write a duration with its unit: `30s`, `2m`".to_owned())
 }
 
+/// How fast the time of a model passes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Speed {
+    /// So many seconds in a second; more than 0.
+    Times(f64),
+    /// It does not pass, it jumps.
+    Max,
+}
+
+/// Reads the pace of a model's time.
+pub(super) fn speed(word: &str) -> Result<Speed, String> {
+    if word == "max" {
+        return Ok(Speed::Max);
+    }
+    let times = word.parse().ok().filter(|times| (0.01..=1_000_000.0).contains(times));
+    times.map(Speed::Times).ok_or_else(|| {
+        "write how many seconds of the model pass in a second, from 0.01 to 1000000, or `max`"
+            .to_owned()
+    })
+}
+
 /// Splits `NAME=VALUE`; the value may be empty and may contain more `=`.
 pub(super) fn assignment(word: &str) -> Result<(String, String), String> {
     match word.split_once('=') {

@@ -1,14 +1,18 @@
 //! How a run is shown while it is executed.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::cli::out::{Out, write_line};
+use crate::cli::terminal::{Silence, Terminal};
 use crate::cli::{Context, Stream};
+use crate::clock::Pace;
 use crate::event::{Progress, Record, RunId};
 use crate::history::{Reporter, RunState};
+use crate::report::estimate::Estimate;
 use crate::report::json::JsonLines;
 use crate::report::live::Live;
 use crate::report::plain::Plain;
@@ -24,49 +28,89 @@ pub(super) enum Output {
     Json,
 }
 
+impl Output {
+    /// Whether this is a live view.
+    pub(super) fn moves(self, context: &Context) -> bool {
+        self == Self::Human && context.can_move()
+    }
+}
+
 /// A reporter.
 pub(super) enum View {
-    Live(Live),
+    Live(Live, Still),
     Lines(Box<dyn Reporter>),
+}
+
+/// Whether the terminal is silent, as long as a live view moves.
+#[derive(Default)]
+pub(super) struct Still(RefCell<Option<Silence>>);
+
+impl Still {
+    fn begin(&self) {
+        self.0.replace(Terminal::open().and_then(|terminal| terminal.silence()));
+    }
+
+    fn end(&self) {
+        self.0.take();
+    }
 }
 
 impl View {
     /// Starts to show a run; the reporter knows `history` but does not show it.
-    pub(super) fn new(run: &RunId, output: Output, history: &[Record], context: &Context) -> Self {
+    pub(super) fn new(
+        run: &RunId,
+        output: Output,
+        history: &[Record],
+        pace: Option<Arc<Pace>>,
+        context: &Context,
+    ) -> Self {
         let style = context.style(Stream::Err);
         let plain = || Self::Lines(Box::new(Plain::new(std::io::stderr(), style.clone())));
         match output {
             Output::Json => Self::Lines(Box::new(JsonLines::new(Out))),
-            Output::Human if context.can_move() => match Live::stderr(run.clone(), style.clone()) {
-                Ok(mut live) => {
-                    live.remember(history);
-                    Self::Live(live)
+            Output::Human if output.moves(context) => {
+                match Live::stderr(run, style.clone(), pace) {
+                    Ok(mut live) => {
+                        live.remember(history);
+                        let still = Still::default();
+                        still.begin();
+                        Self::Live(live, still)
+                    }
+                    Err(_) => plain(),
                 }
-                Err(_) => plain(),
-            },
+            }
             Output::Human | Output::Plain => plain(),
+        }
+    }
+
+    /// Returns what sets how long the run is expected to take; `None` if that is not shown.
+    pub(super) fn expecter(&self) -> Option<impl Fn(Estimate) + Send + use<>> {
+        match self {
+            Self::Live(live, _) => Some(live.expecter()),
+            Self::Lines(_) => None,
         }
     }
 
     /// Writes a line of text without breaking the live view.
     pub(super) fn say(&self, line: &str) {
         match self {
-            Self::Live(live) => live.suspend(|| write_line(line)),
+            Self::Live(live, _) => live.suspend(|| write_line(line)),
             Self::Lines(_) => write_line(line),
         }
     }
 
     fn reporter(&mut self) -> &mut dyn Reporter {
         match self {
-            Self::Live(live) => live,
+            Self::Live(live, _) => live,
             Self::Lines(lines) => &mut **lines,
         }
     }
 
     /// Removes the live view.
     pub(super) fn finish(self) {
-        if let Self::Live(mut live) = self {
+        if let Self::Live(mut live, still) = self {
             live.finish();
+            still.end();
         }
     }
 }
@@ -86,8 +130,9 @@ pub(super) struct Pause<'a>(&'a RefCell<View>);
 
 impl<'a> Pause<'a> {
     pub(super) fn new(view: &'a RefCell<View>) -> Self {
-        if let View::Live(live) = &*view.borrow() {
+        if let View::Live(live, still) = &*view.borrow() {
             live.pause();
+            still.end();
         }
         Self(view)
     }
@@ -96,8 +141,9 @@ impl<'a> Pause<'a> {
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
         if let Ok(view) = self.0.try_borrow()
-            && let View::Live(live) = &*view
+            && let View::Live(live, still) = &*view
         {
+            still.begin();
             live.resume();
         }
     }

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use crate::cli::expected::Alike;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::view::{Output, View};
-use crate::cli::{Context, Exit, Fault, Stream, runtime};
+use crate::cli::{Context, Exit, Fault, Stream, expected, runtime};
 use crate::clock::Clock;
 use crate::event::RunId;
 use crate::history::{Reporter as _, RunState};
@@ -39,7 +40,15 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let output = context.output_or(args.output)?;
     let runs = context.runs()?;
     let run = runs.find(&args.run)?;
-    let mut view = View::new(&run, output, &[], context);
+    let mut view = View::new(&run, output, &[], None, context);
+    let planned = RunState::for_report(&runs.reading(&run, 0)?.records).planned;
+    let alike = Alike {
+        dir: runs.dir().to_owned(),
+        plan: planned.plan.clone(),
+        is_model: planned.is_model,
+        run: Some(run.clone()),
+    };
+    expected::tell(&view, alike, None);
     let ended = runtime(doing)?.block_on(follow(&runs, &run, &mut view));
     view.finish();
     Ok(match ended? {

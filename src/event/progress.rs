@@ -28,6 +28,12 @@ pub enum Progress {
         /// How long it waits at most.
         limit: Duration,
     },
+    /// What a command has printed up to now, which runs on a host.
+    Output {
+        task: TaskId,
+        /// The last lines, without secrets.
+        lines: Vec<String>,
+    },
     /// A failed attempt is going to be repeated.
     Retrying {
         task: TaskId,

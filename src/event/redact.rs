@@ -110,6 +110,7 @@ impl Progress {
                 pairs(&mut wait.values, by);
                 optional(&mut wait.error, |error| text(error, by));
             }
+            Self::Output { lines, .. } => lines.iter_mut().for_each(|line| text(line, by)),
             Self::Retrying { why, .. } | Self::Away { why, .. } | Self::Locked { why, .. } => {
                 text(why, by);
             }

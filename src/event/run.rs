@@ -159,6 +159,9 @@ pub struct OutlineStep {
     pub path: StepPath,
     /// The place of the block or step that contains it.
     pub parent: Option<StepPath>,
+    /// The stage that it belongs to; `None` for a step of each host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
     /// Its `name`, else its action in short.
     pub title: String,
     /// The key of its action: `run`, `wait`, ...

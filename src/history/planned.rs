@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::event::{OutlineStep, RunPlanned, TaskStatus};
 use crate::history::{HostState, TaskState};
 use crate::inventory::Connection;
-use crate::task::StepPath;
+use crate::task::{Stage, StepPath};
 
 /// What a run was started with.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,8 @@ pub struct Planned {
     pub inventory_path: String,
     /// Whether all hosts are models, so that time is virtual.
     pub is_model: bool,
+    /// How many hosts start at a time, batch by batch; the last repeats. Empty if each group has its own.
+    pub serial: Vec<usize>,
     /// The steps, in the order of the plan.
     steps: IndexMap<StepPath, OutlineStep>,
 }
@@ -55,6 +57,7 @@ impl Planned {
             limit: planned.limit.clone(),
             inventory_path: planned.inventory.path.clone(),
             is_model: !planned.hosts.is_empty() && planned.hosts.iter().all(is_model),
+            serial: outline.serial.clone(),
             steps: outline.steps.iter().map(|step| (step.path.clone(), step.clone())).collect(),
         }
     }
@@ -62,6 +65,20 @@ impl Planned {
     /// Returns the paths of the steps, in the order of the plan.
     pub fn paths(&self) -> impl Iterator<Item = &StepPath> {
         self.steps.keys()
+    }
+
+    /// Returns the steps of a host, or of a stage, without those that are inside of others.
+    pub fn outer_steps(&self, stage: Option<Stage>) -> impl Iterator<Item = &StepPath> {
+        let steps = self.steps.values().filter(move |step| step.stage == stage);
+        steps.filter(|step| step.parent.is_none()).map(|step| &step.path)
+    }
+
+    /// Returns the place of a step among those of its host, or its stage, from 1, and their number; of a step that
+    /// is inside of another one, of that one. `None` for a rollback.
+    pub fn place(&self, stage: Option<Stage>, step: &StepPath) -> Option<(usize, usize)> {
+        let outer = self.holders(&step.in_plan()).last()?.clone();
+        let at = self.outer_steps(stage).position(|step| *step == outer)?;
+        (!self.is_handler(step)).then(|| (at + 1, self.outer_steps(stage).count()))
     }
 
     /// Returns what the outline has of a step; for an item, of its step in the plan.

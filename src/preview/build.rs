@@ -46,6 +46,7 @@ pub(super) fn build(plan: &ResolvedPlan, survey: &Survey, about: About<'_>) -> P
         setup,
         steps: hosts,
         finish,
+        expected: None,
         waits: waits(plan, survey, &verdicts, &batches),
         counts: Counts::default(),
         probes: survey.probes.iter().map(probe).collect(),

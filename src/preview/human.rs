@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::event::Truth;
 use crate::inventory::HostName;
 use crate::preview::text::{
-    MOST_HOSTS, batches, counts, headline, hosts, input, outlook, probes, range, remarks, result,
-    stdin, subject, usual_user, waits,
+    MOST_HOSTS, batches, counts, expected, headline, hosts, input, outlook, probes, range, remarks,
+    result, stdin, subject, usual_user, waits,
 };
 use crate::preview::{Decision, Group, Observed, Preview, Role, Step};
 use crate::report::text::{clip, columns, count, list, printable, wrap};
@@ -67,6 +67,9 @@ pub fn short(preview: &Preview, style: &Style) -> String {
     };
     let most = count(all, "command");
     page.text(2, Tone::Plain, &format!("up to {most} would be sent, on all hosts{skipped}"));
+    if let Some(line) = expected(preview) {
+        page.text(2, Tone::Plain, &format!("expected: {line}"));
+    }
     for line in waits(&preview.waits).iter().take(1) {
         page.text(2, Tone::Plain, &format!("known waits: {line}"));
     }
@@ -407,6 +410,9 @@ impl Page<'_> {
     }
 
     fn waits(&mut self, preview: &Preview) {
+        if let Some(expected) = expected(preview) {
+            self.title(&format!("Expected: {expected}"), "");
+        }
         let sums = waits(&preview.waits);
         if sums.is_empty() {
             return;

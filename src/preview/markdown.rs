@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::event::Truth;
 use crate::inventory::HostName;
 use crate::preview::text::{
-    batches, counts, headline, hosts, input, outlook, probes, range, remarks, result, stdin,
-    subject, usual_user, waits,
+    batches, counts, expected, headline, hosts, input, outlook, probes, range, remarks, result,
+    stdin, subject, usual_user, waits,
 };
 use crate::preview::{Decision, Preview, Role, Step};
 use crate::report::text::{list, printable};
@@ -36,6 +36,9 @@ pub fn markdown(preview: &Preview) -> String {
                 page.step(step);
             }
         }
+    }
+    if let Some(expected) = expected(preview) {
+        page.line(&format!("Expected: {expected}."));
     }
     let sums = waits(&preview.waits);
     if !sums.is_empty() {

@@ -162,6 +162,13 @@ pub(super) fn range(least: u64, most: u64) -> String {
     }
 }
 
+/// Returns how long the run is expected to take.
+pub(super) fn expected(preview: &Preview) -> Option<String> {
+    let expected = preview.expected?;
+    let time = duration(Duration::from_millis(expected.run_ms));
+    Some(format!("about {time} for the run, as {} took", count(expected.runs, "earlier run")))
+}
+
 /// Returns the sums of all waits; none if the plan does not wait.
 pub(super) fn waits(waits: &Waits) -> Vec<String> {
     let mut all = Vec::new();

@@ -171,7 +171,7 @@ pub(crate) fn approval(question: &Question) -> Option<String> {
     Some(parts.join(", "))
 }
 
-/// Returns the observed values of a question, and its possible answers.
+/// Returns what was observed for a question.
 pub(crate) fn question(question: &Question) -> Vec<Detail> {
     let mut out = Vec::new();
     let why = sentence(&question.why.text);
@@ -182,9 +182,5 @@ pub(crate) fn question(question: &Question) -> Vec<Detail> {
     out.extend(
         approval(question).map(|text| Detail::new(Tone::Plain, format!("approvals {text}"))),
     );
-    let answers = question.answers.iter();
-    let answers = answers.map(|answer| format!("{} ({})", answer.word(), answer.about()));
-    let answers = answers.collect::<Vec<_>>().join(", ");
-    out.push(Detail::new(Tone::Strong, format!("answers   {answers}")));
     out
 }

@@ -14,6 +14,7 @@ use crate::event::{
 };
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
+use crate::report::answers::asked;
 use crate::report::detail::{Detail, delegated, one_line, sentence};
 use crate::report::tally::{steps_ended, title_of, torn_down, was_already_done};
 use crate::report::text::{count, duration, list, printable};
@@ -243,7 +244,7 @@ fn of_task(state: &RunState, task: &TaskId, event: &TaskEvent) -> Option<Line> {
         TaskEvent::QuestionAsked { question } => {
             Line::new("waiting for operator", Tone::Warn, sentence(&question.text))
                 .marked("?")
-                .with(detail::question(question))
+                .with(asked(state, task, question))
         }
         TaskEvent::QuestionExpired => {
             let why = state.task(task).and_then(|task| task.why.as_ref());

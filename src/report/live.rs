@@ -24,10 +24,11 @@ use console::measure_text_width;
 use indicatif::TermLike;
 use jiff::Timestamp;
 
-use crate::clock::Clock;
+use crate::clock::Pace;
 use crate::event::{Progress, Record, RunId};
 use crate::history::{Reporter, RunState};
 use crate::report::Style;
+use crate::report::estimate::Estimate;
 use crate::report::screen::{Frame, Screen};
 
 /// The time between two pictures: smooth to the eye, and cheap.
@@ -66,8 +67,8 @@ impl Live {
     ///
     /// # Errors
     /// No thread could be started; show the run as lines then.
-    pub fn stderr(run: RunId, style: Style) -> std::io::Result<Self> {
-        let mut live = Self::on(console::Term::buffered_stderr(), run, style);
+    pub fn stderr(run: &RunId, style: Style, pace: Option<Arc<Pace>>) -> std::io::Result<Self> {
+        let mut live = Self::paced(console::Term::buffered_stderr(), run.clone(), style, pace);
         let shared = Arc::clone(&live.shared);
         let painter = std::thread::Builder::new().name("painter".to_owned());
         let (stop, stopped) = mpsc::channel();
@@ -77,11 +78,20 @@ impl Live {
 
     /// Prepares to show a run on a terminal; only [`Live::paint`] draws.
     pub fn on(terminal: impl TermLike + 'static, run: RunId, style: Style) -> Self {
+        Self::paced(terminal, run, style, None)
+    }
+
+    fn paced(
+        terminal: impl TermLike + 'static,
+        run: RunId,
+        style: Style,
+        pace: Option<Arc<Pace>>,
+    ) -> Self {
         let canvas =
             Canvas { terminal: Box::new(terminal), drawn: Vec::new(), tick: 0, is_paused: false };
         Self {
             shared: Arc::new(Shared {
-                screen: Mutex::new(Screen::new(run, style)),
+                screen: Mutex::new(Screen::new(run, style, pace)),
                 canvas: Mutex::new(canvas),
             }),
             painter: None,
@@ -95,6 +105,12 @@ impl Live {
     /// Takes in what happened before, without showing it again.
     pub fn remember(&mut self, history: &[Record]) {
         locked(&self.shared.screen).remember(history);
+    }
+
+    /// Returns what sets how long the run is expected to take, at any time and from any thread.
+    pub fn expecter(&self) -> impl Fn(Estimate) + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |estimate| locked(&shared.screen).expect(estimate)
     }
 
     /// Shows all that is finished, takes the moving lines away and leaves the terminal alone until
@@ -173,7 +189,7 @@ impl Canvas {
             width: usize::from(self.terminal.width()),
             height: usize::from(self.terminal.height()),
             tick: self.tick,
-            now: screen.is_real_time().then(|| Clock::Real.now()),
+            now: screen.time(),
         };
         let permanent = screen.take_permanent(frame.width);
         let moving = screen.moving(frame);

@@ -37,6 +37,8 @@ pub struct Plain<W> {
     style: Style,
     waits: Waits,
     shown: BTreeMap<TaskId, Shown>,
+    /// When the last line of a command was shown, and the line.
+    printed: BTreeMap<TaskId, (Timestamp, String)>,
     /// When a machine was last reported to be away, and why.
     away: BTreeMap<TaskId, (Timestamp, String)>,
     host_width: usize,
@@ -58,6 +60,7 @@ impl<W: Write> Plain<W> {
             style,
             waits: Waits::default(),
             shown: BTreeMap::new(),
+            printed: BTreeMap::new(),
             away: BTreeMap::new(),
             host_width: 0,
             step_width: 0,
@@ -135,6 +138,21 @@ impl<W: Write> Plain<W> {
     }
 }
 
+impl<W: Write> Plain<W> {
+    /// Shows the last line that a command has printed, if it is another one.
+    fn printed(&mut self, task: &TaskId, lines: &[String], now: Timestamp) {
+        let Some(last) = lines.last() else { return };
+        let is_due = self
+            .printed
+            .get(task)
+            .is_none_or(|(at, shown)| shown != last && between(Some(*at), Some(now)) >= CHANGES);
+        if is_due {
+            self.printed.insert(task.clone(), (now, last.clone()));
+            self.line(now, &progress_line(task, "printed", sentence(last)));
+        }
+    }
+}
+
 fn progress_line(task: &TaskId, word: &str, text: String) -> Line {
     Line::new(word, Tone::Quiet, text).of_task(task).trace()
 }
@@ -148,6 +166,7 @@ impl<W: Write> Reporter for Plain<W> {
             self.waits.end(task);
             self.shown.remove(task);
             self.away.remove(task);
+            self.printed.remove(task);
         }
         if let Some(line) = line_of(state, record) {
             self.line(record.at, &line);
@@ -163,6 +182,7 @@ impl<W: Write> Reporter for Plain<W> {
                     format!("attempt {ordinal} of {of} in {}: {}", duration(*delay), sentence(why));
                 self.line(now, &progress_line(task, "retrying", text));
             }
+            Progress::Output { task, lines } => self.printed(task, lines, now),
             Progress::Locked { host, why, limit } => {
                 self.line(now, &waits_for_lock(host, why, *limit));
             }

@@ -13,6 +13,12 @@ use crate::report::text::{self, clip, printable};
 /// How many values make a trend: a single outlier does not change it.
 const TREND: usize = 5;
 
+/// How many values make a curve.
+const CURVE: usize = 12;
+
+/// The heights of a curve.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
 /// Columns that one value may take.
 const VALUE_WIDTH: usize = 60;
 
@@ -44,7 +50,7 @@ impl Waits {
             if let Ok(number) = value.parse() {
                 let last = wait.numbers.entry(name.clone()).or_default();
                 last.push_back(number);
-                if last.len() > TREND {
+                if last.len() > CURVE {
                     last.pop_front();
                 }
             }
@@ -64,13 +70,23 @@ impl Waits {
 impl Wait {
     /// Returns the observed values: `backend.users = 31 (falling)`; the error if there is one.
     pub(crate) fn seen(&self) -> String {
+        self.seen_as(|_| None)
+    }
+
+    /// The same with the curve of each number: `backend.users = 31 ▇▆▄▂ (falling)`.
+    pub(crate) fn drawn(&self) -> String {
+        self.seen_as(|name| self.curve(name))
+    }
+
+    fn seen_as(&self, curve: impl Fn(&str) -> Option<String>) -> String {
         if let Some(error) = &self.last.error {
             return format!("unknown: {}", clip(&printable(error), 2 * VALUE_WIDTH));
         }
         let shown = self.last.values.iter().take(MOST_VALUES).map(|(name, value)| {
             let trend = self.trend(name).map_or(String::new(), |it| format!(" ({it})"));
+            let curve = curve(name).map_or(String::new(), |it| format!(" {it}"));
             let value = clip(&printable(value), VALUE_WIDTH);
-            format!("{} = {value}{trend}", clip(&printable(name), VALUE_WIDTH))
+            format!("{} = {value}{curve}{trend}", clip(&printable(name), VALUE_WIDTH))
         });
         let mut out: Vec<String> = shown.collect();
         if let Some(rest) = self.last.values.len().checked_sub(MOST_VALUES + 1) {
@@ -85,12 +101,37 @@ impl Wait {
         if numbers.len() < 2 {
             return None;
         }
-        let (first, last) = (numbers.front()?, numbers.back()?);
+        let first = numbers.get(numbers.len().saturating_sub(TREND))?;
+        let last = numbers.back()?;
         Some(match last.total_cmp(first) {
             std::cmp::Ordering::Less => "falling",
             std::cmp::Ordering::Equal => "steady",
             std::cmp::Ordering::Greater => "rising",
         })
+    }
+
+    /// Returns the last values of a number as a curve between the lowest and the highest of them; `None` if they
+    /// are all alike.
+    fn curve(&self, name: &str) -> Option<String> {
+        let numbers = self.numbers.get(name)?;
+        let lowest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let range = highest - lowest;
+        if !(range.is_finite() && range > 0.0) {
+            return None;
+        }
+        let height = |number: &f64| {
+            let share = (number - lowest) / range;
+            let steps = HEIGHTS.iter().enumerate().rev();
+            #[expect(clippy::cast_precision_loss, reason = "one of eight")]
+            let is_below = |at: usize| (at as f64) / ((HEIGHTS.len() - 1) as f64) <= share;
+            steps
+                .filter(|(at, _)| is_below(*at))
+                .map(|(_, mark)| *mark)
+                .next()
+                .unwrap_or(HEIGHTS[0])
+        };
+        Some(numbers.iter().map(height).collect())
     }
 
     pub(crate) fn until(&self) -> Option<String> {

@@ -137,7 +137,7 @@ pub fn restore(planned: &RunPlanned) -> Result<Restored, RestoreError> {
 pub fn outline(plan: &Plan) -> Outline {
     let mut steps = Vec::new();
     for stage in [Some(Stage::Setup), None, Some(Stage::Finish)] {
-        list(plan.steps_of(stage), None, false, &mut steps);
+        list(plan.steps_of(stage), stage, None, false, &mut steps);
     }
     Outline {
         plan: plan.name.clone(),
@@ -153,11 +153,18 @@ pub fn outline(plan: &Plan) -> Outline {
     }
 }
 
-fn list(all: &[Step], parent: Option<&StepPath>, handler: bool, steps: &mut Vec<OutlineStep>) {
+fn list(
+    all: &[Step],
+    stage: Option<Stage>,
+    parent: Option<&StepPath>,
+    handler: bool,
+    steps: &mut Vec<OutlineStep>,
+) {
     for step in all {
         steps.push(OutlineStep {
             path: step.path.clone(),
             parent: parent.cloned(),
+            stage,
             title: step.title.clone(),
             action: step.action_word().to_owned(),
             handler,
@@ -165,11 +172,11 @@ fn list(all: &[Step], parent: Option<&StepPath>, handler: bool, steps: &mut Vec<
         });
         let own = Some(&step.path);
         if let Action::Block { steps: parts, rescue } = &step.action {
-            list(parts, own, handler, steps);
-            list(rescue, own, handler, steps);
+            list(parts, stage, own, handler, steps);
+            list(rescue, stage, own, handler, steps);
         }
         if let Rollback::Handler(way_back) = &step.rollback {
-            list(std::slice::from_ref(way_back), own, true, steps);
+            list(std::slice::from_ref(way_back), stage, own, true, steps);
         }
     }
 }

@@ -156,6 +156,30 @@ pub async fn look(
     (all, seen)
 }
 
+/// Returns the least that the steps take which are not inside of others: the sum of the waits that they make
+/// anyway. It is computed for the first host.
+pub fn least_times(plan: &ResolvedPlan) -> Vec<(StepPath, Duration)> {
+    fn least(step: &Step, names: &Names) -> Duration {
+        if step.when.is_some() || step.for_each.is_some() {
+            return Duration::ZERO;
+        }
+        match &step.action {
+            Action::Block { steps, .. } => steps.iter().map(|step| least(step, names)).sum(),
+            Action::Wait(_) => times(step, names).at_least.unwrap_or_default(),
+            _ => Duration::ZERO,
+        }
+    }
+    let hosts = plan.hosts.first().map(|host| (host.clone(), None));
+    let stages = plan.plan.stages().map(|stage| (stage.host(), Some(stage)));
+    let mut all = Vec::new();
+    for (host, stage) in hosts.into_iter().chain(stages) {
+        let names = resolve::names(plan, &host);
+        let steps = plan.plan.steps_of(stage).iter();
+        all.extend(steps.map(|step| (step.path.clone(), least(step, &names))));
+    }
+    all
+}
+
 /// Makes the survey of one host, or of a stage.
 struct Surveyor<'a> {
     plan: &'a ResolvedPlan,

@@ -94,6 +94,7 @@ impl Stage {
             epoch: 1,
             by: BY.into(),
             lock_timeout: Duration::ZERO,
+            follow: false,
         };
         let before = RunState::of(&journal.records.borrow()).expect("records fit each other");
         let work = async { run.drive(before, first).await.ok() };

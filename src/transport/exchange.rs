@@ -15,6 +15,12 @@ use crate::inventory::Host;
 /// How long a host may take to show that it runs commands, once it is connected.
 const REACH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Prints what an attempt has printed up to now.
+const PRINTED: &str = include_str!("host/printed.sh");
+
+/// How long that may take: the next one comes soon.
+const PRINTED_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Whose sessions serve the requests.
 pub(super) struct Login<'t> {
     /// The name of the user, if it is known.
@@ -46,8 +52,14 @@ impl Login<'_> {
                 let ended = run(command, Some(id), probe).await;
                 ended.map(|(output, seen)| Reply::Ended(output, seen))
             }
+            Request::Printed(id) => {
+                let words = ["/bin/sh", "-c", PRINTED, "planrun", &id.0];
+                let command = own_command(&words, None, PRINTED_TIMEOUT);
+                run(&command, None, None).await.map(|(output, _)| Reply::Ended(output, None))
+            }
             Request::LogIn(user) => {
-                let (output, _) = run(&command_true(user), None, None).await?;
+                let command = own_command(&["true"], user, REACH_TIMEOUT);
+                let (output, _) = run(&command, None, None).await?;
                 logged_in(host, &output).map(|()| Reply::Done)
             }
             Request::Lock(request) => {
@@ -85,16 +97,16 @@ impl Login<'_> {
     }
 }
 
-/// Returns a command that does nothing.
-fn command_true(user: Option<&str>) -> Command {
+/// Returns a command of planrun itself.
+fn own_command(words: &[&str], user: Option<&str>, timeout: Duration) -> Command {
     Command {
-        body: Body::Argv(vec!["true".to_owned()]),
+        body: Body::Argv(words.iter().map(|word| (*word).to_owned()).collect()),
         stdin: None,
         env: IndexMap::new(),
         secret_env: false,
         dir: None,
         r#become: user.map(str::to_owned),
-        timeout: REACH_TIMEOUT,
+        timeout,
         step: String::new(),
         host: None,
     }

@@ -318,7 +318,9 @@ impl Transport for ModelTransport {
                 self.memory.borrow_mut().give_up(id);
                 Ok(Reply::Recovered(Recovered::Absent))
             }
-            Request::Reach | Request::Recorded(_) => self.is_there(host).map(|()| Reply::Done),
+            Request::Reach | Request::Recorded(_) | Request::Printed(_) => {
+                self.is_there(host).map(|()| Reply::Done)
+            }
         }
     }
 }

@@ -37,11 +37,16 @@ impl Redacting<'_> {
 #[async_trait(?Send)]
 impl Transport for Redacting<'_> {
     async fn handle(&self, host: &Host, request: Request<'_>) -> Result<Reply, TransportError> {
+        // More may follow what was printed up to now.
+        let is_part = matches!(request, Request::Printed(_));
         let mut result = self.transport.handle(host, request).await;
         if self.redactor.is_idle() {
             return result;
         }
         match &mut result {
+            Ok(Reply::Ended(output, _)) if is_part => {
+                output.stdout = self.redactor.bytes(&output.stdout, true).into_owned();
+            }
             Ok(Reply::Ended(output, seen)) => {
                 self.clean(output);
                 if let Some(seen) = seen {

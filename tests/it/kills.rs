@@ -425,6 +425,7 @@ async fn child_dies() {
         epoch,
         by: by.to_owned(),
         lock_timeout: std::time::Duration::ZERO,
+        follow: false,
     };
     run.drive(state, first).await.unwrap();
 }

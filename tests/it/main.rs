@@ -57,6 +57,7 @@ mod model_hosts;
 mod new;
 mod next_move;
 mod order;
+mod pace;
 mod pages;
 mod planned;
 mod plans;

@@ -352,7 +352,7 @@ fn the_live_view_shows_a_retry_and_hosts_at_once() {
     run.report(&mut view);
     view.paint();
     let contents = terminal.contents();
-    assert!(contents.ends_with("and 42 more active hosts"), "{contents}");
+    assert!(contents.ends_with("and 43 more active hosts"), "{contents}");
     assert!(contents.contains("0 of 50 hosts done"), "{contents}");
 }
 

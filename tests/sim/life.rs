@@ -338,6 +338,7 @@ impl<'c> Operator<'_, 'c> {
                 epoch,
                 by: self.name(),
                 lock_timeout: Duration::from_secs(lock_timeout.into()),
+                follow: false,
             };
             let refused = self.poll(&process, run.take_up(state, first)).await;
             life.world.borrow_mut().note(Fact::Left { from });

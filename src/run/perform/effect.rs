@@ -16,6 +16,7 @@
 //!         or unknown: the operator is asked
 //! ```
 
+mod follow;
 mod in_place;
 mod judge;
 pub(super) mod kept;
@@ -361,7 +362,10 @@ impl Task<'_, '_, '_> {
         })
         .await?;
         let result = match met {
-            None => self.guard.attempt(host, &attempt, &command).await,
+            None => {
+                let work = self.guard.attempt(host, &attempt, &command);
+                self.followed(host, &attempt, work).await
+            }
             Some(error) => Err(error),
         };
         if let Err(TransportError::Unreachable { .. }) = result {

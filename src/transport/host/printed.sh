@@ -1,0 +1,11 @@
+# Prints the last bytes that the running attempt $1 has printed, of the stream that it wrote to last.
+case ${XDG_STATE_HOME-} in
+/*) pr_at=$XDG_STATE_HOME/planrun/attempts/$1 ;;
+*) pr_at=$HOME/.local/state/planrun/attempts/$1 ;;
+esac
+[ -e "$pr_at.begun" ] || exit 0
+if [ -s "$pr_at.err" ] && { [ ! -s "$pr_at.out" ] || [ "$pr_at.err" -nt "$pr_at.out" ]; }; then
+    tail -c 65536 "$pr_at.err"
+elif [ -e "$pr_at.out" ]; then
+    tail -c 65536 "$pr_at.out"
+fi
