@@ -16,6 +16,7 @@
 //!                      stop, watch                                    pause or follow a run of another process
 //!                      apply, resume, rollback -> session             execute a run
 //!                                                  |- view    shows the run
+//!                                                  |- notifying  sends notifications
 //!                                                  |- signals interrupt it
 //!                                                  '- asker   asks the operator
 //! ```
@@ -43,6 +44,7 @@ mod log;
 mod look;
 mod near;
 mod new;
+mod notifying;
 mod observe;
 mod open_run;
 mod out;
@@ -271,7 +273,7 @@ impl Command {
             Self::Hosts(args) => hosts::run(&args, context),
             Self::Locks(args) => locks::run(&args, context),
             Self::Unlock(args) => unlock::run(&args, context),
-            Self::Config(args) => Ok(config::run(&args, context)),
+            Self::Config(args) => config::run(&args, context),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),
             Self::Completions(args) => Ok(completions::run(&args)),

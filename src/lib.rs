@@ -24,7 +24,8 @@
 //!    [`history`] is the state that follows from events, [`run`] decides and acts.
 //! 4. *Consumers*: [`page`] is a document for people, [`procedure`] is a plan as a page, [`report`] shows
 //!    events to people and programs, [`store`] keeps them on disk, [`scenario`] compares a run on model
-//!    hosts with its expected result, [`preview`] shows what a run would do.
+//!    hosts with its expected result, [`preview`] shows what a run would do, [`notify`] notifies people of
+//!    what happens in a run.
 //! 5. *Command line*: [`cli`] connects all of this. No module uses it.
 //!
 //! A module uses only modules that are listed before it. `docs/architecture.md` has the picture, the
@@ -63,6 +64,7 @@ pub mod history;
 pub mod run;
 
 // Consumers: show and store events.
+pub mod notify;
 pub mod page;
 pub mod preview;
 pub mod procedure;

@@ -1,6 +1,6 @@
 //! `planrun config`: every setting, the value that is in force, and where it comes from.
 //!
-//! Of secrets only names are shown. A setting that depends on a configuration with an error has no
+//! Of secrets and of the targets of notifications only names are shown. A setting that depends on a configuration with an error has no
 //! value: commands that need it fail.
 
 use clap::ValueEnum;
@@ -10,7 +10,10 @@ use crate::cli::configuration::Configuration;
 use crate::cli::print::json::diagnostic;
 use crate::cli::runs::RunFormat;
 use crate::cli::setting::{InForce, Origin};
-use crate::cli::{Context, Exit, print};
+use crate::cli::{Context, Exit, Fault, print, who};
+use crate::clock::Clock;
+use crate::duration;
+use crate::notify::message::{Kind, Message};
 use crate::report::text::{columns, pretty_json, printable};
 
 #[derive(Debug, clap::Args)]
@@ -18,12 +21,16 @@ use crate::report::text::{columns, pretty_json, printable};
 Examples:
   planrun config
   planrun config --format json
+  planrun config --test-notify
 
 An option comes first, then the environment, then the file, then the default. The exit code is 2 if the file has an error.")]
 pub(super) struct Args {
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: RunFormat,
+    /// Send a test notification to each target, and report what happened
+    #[arg(long)]
+    test_notify: bool,
 }
 
 /// A setting as it is shown.
@@ -33,10 +40,60 @@ struct Row {
     set: Option<(Value, Origin)>,
 }
 
-pub(super) fn run(args: &Args, context: &Context) -> Exit {
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    if args.test_notify {
+        test_notify(args.format, context)
+    } else {
+        Ok(show(args.format, context))
+    }
+}
+
+/// Sends a message to each target, one after the other.
+fn test_notify(format: RunFormat, context: &Context) -> Result<Exit, Fault> {
+    let targets = context.settings()?.targets();
+    if targets.is_empty() {
+        let fault = Fault::new(Exit::INVALID, "your configuration has no `notify`");
+        return Err(fault.help("to see where it is and what is in it, run `planrun config`"));
+    }
+    let message = Message::test(&who(), Clock::Real.now());
+    let results: Vec<_> = targets.iter().map(|target| (target, target.try_out(&message))).collect();
+    context.print(&match format {
+        RunFormat::Human => {
+            let lines = results.iter().map(|(target, result)| {
+                let (word, detail) = match result {
+                    Ok(detail) => ("delivered", detail),
+                    Err(why) => ("failed", why),
+                };
+                [
+                    printable(&target.name),
+                    target.kind().to_owned(),
+                    word.to_owned(),
+                    printable(detail),
+                ]
+            });
+            columns(&lines.collect::<Vec<_>>(), |_| true)
+        }
+        RunFormat::Json => {
+            let each = results.iter().map(|(target, result)| {
+                json!({
+                    "name": target.name,
+                    "kind": target.kind(),
+                    "delivered": result.is_ok(),
+                    "reply": result.as_ref().ok(),
+                    "error": result.as_ref().err(),
+                })
+            });
+            pretty_json(&each.collect::<Vec<_>>())
+        }
+    });
+    let is_delivered = results.iter().all(|(_, result)| result.is_ok());
+    Ok(if is_delivered { Exit::SUCCEEDED } else { Exit::FAILED })
+}
+
+fn show(format: RunFormat, context: &Context) -> Exit {
     let read = context.configuration();
     let rows = rows(context);
-    context.print(&match args.format {
+    context.print(&match format {
         RunFormat::Human => human(read, &rows),
         RunFormat::Json => pretty_json(&data(read, &rows)),
     });
@@ -50,12 +107,27 @@ pub(super) fn run(args: &Args, context: &Context) -> Exit {
     Exit::INVALID
 }
 
-fn rows(context: &Context) -> [Row; 5] {
+fn rows(context: &Context) -> [Row; 6] {
     let row = |name, set: Option<(Value, Origin)>| Row { name, set };
     let secrets = context.configuration().settings().map(|settings| match &settings.secrets {
         Some(set) => {
             let names = set.value.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
             (json!(names), context.origin_in_file(set.line))
+        }
+        None => (json!([]), Origin::Default),
+    });
+    let notify = context.configuration().settings().map(|settings| match &settings.notify {
+        Some(set) => {
+            let targets = set.value.iter().map(|target| {
+                let on = target.on.iter().copied().map(Kind::word).collect::<Vec<_>>();
+                json!({
+                    "name": target.name,
+                    "kind": target.kind(),
+                    "on": on,
+                    "timeout": duration::show(target.timeout),
+                })
+            });
+            (targets.collect::<Value>(), context.origin_in_file(set.line))
         }
         None => (json!([]), Origin::Default),
     });
@@ -68,6 +140,7 @@ fn rows(context: &Context) -> [Row; 5] {
         row("color", context.color().map(word)),
         row("output", context.output().map(word)),
         row("secrets", secrets),
+        row("notify", notify),
     ]
 }
 
@@ -102,6 +175,7 @@ fn human(read: &Configuration, rows: &[Row]) -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Object(target) => shown(&target["name"]),
         Value::Array(items) if !items.is_empty() => {
             items.iter().map(shown).collect::<Vec<_>>().join(", ")
         }

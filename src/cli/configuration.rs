@@ -9,6 +9,8 @@
 //! meant is not known, so a command that needs one fails ([`crate::cli::setting`]). Not here: which setting
 //! is in force.
 
+mod targets;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -20,6 +22,7 @@ use crate::cli::view::Output;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{self, Node, Value};
 use crate::inventory::find::configuration;
+use crate::notify::Target;
 use crate::schema;
 use crate::schema::{RecordId, Shape};
 use crate::source::Sources;
@@ -53,9 +56,15 @@ pub(super) struct Settings {
     pub(super) color: Option<Set<ColorChoice>>,
     pub(super) output: Option<Set<Output>>,
     pub(super) secrets: Option<Set<SecretCommands>>,
+    pub(super) notify: Option<Set<Vec<Target>>>,
 }
 
 impl Settings {
+    /// Returns who is notified of what happens in a run.
+    pub(super) fn targets(&self) -> &[Target] {
+        self.notify.as_ref().map_or(&[], |set| &set.value)
+    }
+
     /// Returns the commands that print secrets, by the names of inputs.
     pub(super) fn secret_commands(&self) -> SecretCommands {
         self.secrets.as_ref().map(|set| set.value.clone()).unwrap_or_default()
@@ -109,16 +118,19 @@ impl Configuration {
         }
         let record = RecordId::named("configuration").expect("the tables have it");
         schema::check(&node, &Shape::Record(record), &mut self.found);
+        self.hide_addresses(&node);
         (!self.found.has_errors()).then_some(node)
     }
 
     /// Returns what a document that has passed the check sets.
-    fn lower(&self, node: &Node, file: &Path) -> Settings {
+    fn lower(&mut self, node: &Node, file: &Path) -> Settings {
+        let notify = node.entry("notify").map(|entry| self.targets(&entry.value, file));
         let set = |key: &str| {
             let entry = node.entry(key)?;
             let source = self.sources.get(entry.key_span.source);
             Some((&entry.value, source.line_column(entry.key_span.range().start).0))
         };
+        let notify = notify.zip(set("notify")).map(|(value, (_, line))| Set { value, line });
         let word = |key: &str| set(key).and_then(|(node, line)| Some((node.as_text()?, line)));
         let inventory = set("inventory").map(|(node, line)| {
             let one = std::slice::from_ref(node);
@@ -128,8 +140,8 @@ impl Configuration {
         });
         let secrets = set("secrets").map(|(node, line)| {
             let entries = node.entries().iter();
-            let value = entries.map(|entry| (entry.key.clone(), words(&entry.value))).collect();
-            Set { value, line }
+            let value = entries.map(|entry| (entry.key.clone(), words(&entry.value, file)));
+            Set { value: value.collect(), line }
         });
         Settings {
             inventory,
@@ -141,6 +153,7 @@ impl Configuration {
                 Some(Set { value: Output::from_str(text, false).ok()?, line })
             }),
             secrets,
+            notify,
         }
     }
 }
@@ -163,14 +176,15 @@ fn path(text: &str, file: &Path) -> PathBuf {
     }
 }
 
-/// Returns the words of a command; the program by its path.
-fn words(node: &Node) -> Vec<String> {
+/// Returns the words of a command; the program by its path, which never depends on the working directory: one
+/// that is not in PATH is searched next to the file.
+fn words(node: &Node, file: &Path) -> Vec<String> {
     let mut words: Vec<String> =
         node.items().iter().filter_map(Node::as_text).map(str::to_owned).collect();
-    if let Some(program) = words.first_mut().filter(|program| !program.contains('/'))
-        && let Some(path) = in_path(program)
-    {
-        *program = path.display().to_string();
+    if let Some(program) = words.first_mut() {
+        let found = Some(&*program).filter(|program| !program.contains('/'));
+        let found = found.and_then(|program| in_path(program));
+        *program = found.unwrap_or_else(|| path(program, file)).display().to_string();
     }
     words
 }

@@ -15,6 +15,7 @@ use tokio::task::LocalSet;
 use crate::cli::asker::Operator;
 use crate::cli::expected::Alike;
 use crate::cli::inbox::Inbox;
+use crate::cli::notifying::{Left, Notifications, Notifying};
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::targets::Targets;
 use crate::cli::values::{Speed, duration, speed};
@@ -102,7 +103,22 @@ enum Ended {
 }
 
 impl Session<'_> {
-    pub(super) fn run(mut self) -> Result<Exit, Fault> {
+    /// Executes the run, and waits for its notifications.
+    pub(super) fn run(self) -> Result<Exit, Fault> {
+        let (context, run) = (self.context, self.journal.run());
+        let redactor = &self.plan.secrets.redactor;
+        let started = Notifications::start(run, &self.by, redactor, &self.state, context);
+        let (notifications, left) = (Rc::new(RefCell::new(started?)), Left::default());
+        let done = self.execute(&notifications, &left);
+        notifications.borrow_mut().end(&done, &left, context);
+        done
+    }
+
+    fn execute(
+        mut self,
+        notifications: &Rc<RefCell<Notifications>>,
+        left: &Left,
+    ) -> Result<Exit, Fault> {
         log::hide(&self.plan.secrets.redactor);
         let doing = "cannot start the run";
         let runtime = runtime(doing)?;
@@ -114,7 +130,8 @@ impl Session<'_> {
         let view = Rc::new(RefCell::new(view));
         self.targets.prompter.attach(&view);
         let state = std::mem::take(&mut self.state);
-        let ended = LocalSet::new().block_on(&runtime, self.drive(&view, state));
+        let drive = self.drive(&view, notifications, state);
+        let ended = LocalSet::new().block_on(&runtime, drive);
         // A read from the terminal may still be in progress, and would block the end.
         runtime.shutdown_background();
         let view = Rc::into_inner(view).expect("the prompter keeps the view only while it asks");
@@ -129,6 +146,7 @@ impl Session<'_> {
             }
             Ended::Driven(Err(error)) => return Err(Fault::of_journal(self.journal, &error)),
             Ended::Left(wish) => {
+                left.set(true);
                 self.context.say(&format!(
                     "ended immediately by {}; commands that are running on hosts continue there; \
                      to continue, run `{} resume {run}`",
@@ -160,7 +178,13 @@ impl Session<'_> {
         }
     }
 
-    async fn drive(&self, view: &RefCell<View>, state: RunState) -> std::io::Result<Ended> {
+    async fn drive(
+        &self,
+        view: &Rc<RefCell<View>>,
+        notifications: &Rc<RefCell<Notifications>>,
+        state: RunState,
+    ) -> std::io::Result<Ended> {
+        let reporter = RefCell::new(Notifying::new(view, notifications));
         let mut signals = Signals::install()?;
         let (stop, answers) = (Stop::default(), Answers::default());
         let (stopping, stopped) = watch::channel(false);
@@ -184,7 +208,7 @@ impl Session<'_> {
             clock,
             transport: &transport,
             journal: self.journal,
-            reporter: view,
+            reporter: &reporter,
             asker: operator.as_ref().map(|operator| operator as &dyn Asker),
             answers: &answers,
             stop: &stop,

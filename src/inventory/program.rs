@@ -3,9 +3,11 @@
 //! Nothing is run here: a caller that allows programs passes [`Programs`], which also limits time and
 //! size; all others pass [`NoPrograms`].
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::duration;
 use crate::file::MAX_BYTES;
 
 /// Maximum size of all output of a program, in bytes: the same as of an inventory file.
@@ -33,6 +35,22 @@ pub enum Failure {
         /// Its standard error, or the end of it.
         said: String,
     },
+}
+
+/// What happened, after the name of the program.
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRun => out.write_str("was not run"),
+            Self::NotStarted(why) => write!(out, "cannot be run: {why}"),
+            Self::Late(limit) => write!(out, "exceeded its timeout of {}", duration::show(*limit)),
+            Self::TooLong(bytes) => write!(out, "printed more than {bytes} bytes"),
+            Self::Ended { how, said } => match said.trim() {
+                "" => write!(out, "failed {how}, without a message"),
+                said => write!(out, "failed {how}: {said}"),
+            },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

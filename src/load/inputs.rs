@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{self, Node, Value};
-use crate::duration;
 use crate::inventory::Inventory;
 use crate::inventory::program::{Failure, Programs};
 use crate::load::{Request, text};
@@ -109,14 +108,7 @@ fn secret(
             }
             Err(_) => "printed bytes that are not UTF-8".to_owned(),
         },
-        Err(Failure::NotRun) => "was not run".to_owned(),
-        Err(Failure::NotStarted(why)) => format!("cannot be run: {why}"),
-        Err(Failure::Late(limit)) => format!("exceeded its timeout of {}", duration::show(limit)),
-        Err(Failure::TooLong(bytes)) => format!("printed more than {bytes} bytes"),
-        Err(Failure::Ended { how, said }) => match said.trim() {
-            "" => format!("failed {how}, without a message"),
-            said => format!("failed {how}: {said}"),
-        },
+        Err(failure) => failure.to_string(),
     };
     let message = format!("no value for secret `{name}`: `{program}` {why}");
     let fault = Diagnostic::error(Code::SecretCommand, message);

@@ -1,7 +1,7 @@
-//! Programs that print an inventory, as processes of this machine.
+//! Programs of this machine: they print an inventory or a secret, or take a notification.
 //!
-//! A program is started without a shell, in its own directory, with nothing to read and in a process
-//! group of its own. All calls of one program share a time limit and an output limit. If either is
+//! A program is started without a shell, in its own directory, and in a process group of its own. It has
+//! nothing to read, except a notification ([`LocalPrograms::feed`]), whose output is discarded. All calls of one program share a time limit and an output limit. If either is
 //! exceeded, the whole group is killed at once: a program that only prints has nothing to clean up.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Exit;
@@ -68,7 +68,18 @@ impl Running {
 impl LocalPrograms {
     /// Gives each program this long for all its calls.
     pub fn new(patience: Duration) -> Self {
-        Self { patience, left: HashMap::new(), running: Running::default() }
+        Self::with(patience, Running::default())
+    }
+
+    /// The same, with a handle that exists already.
+    pub fn with(patience: Duration, running: Running) -> Self {
+        Self { patience, left: HashMap::new(), running }
+    }
+
+    /// Passes a text to the standard input of a program, and discards its standard output.
+    pub fn feed(&self, program: &Path, arguments: &[&str], text: &str) -> Result<(), Failure> {
+        let done = self.call(program, arguments, Some(text), self.patience, MAX_ANSWER);
+        runtime()?.block_on(done).map(|_| ())
     }
 
     /// Returns a handle by which another thread can end what runs.
@@ -85,11 +96,7 @@ impl Programs for LocalPrograms {
             return Err(Failure::Late(self.patience));
         }
         let begun = Clock::Real.monotonic();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::NotStarted(error.to_string()))?;
-        let result = runtime.block_on(self.call(program, arguments, patience, most));
+        let result = runtime()?.block_on(self.call(program, arguments, None, patience, most));
         let took = Clock::Real.monotonic().saturating_sub(begun);
         let printed = result.as_ref().map_or(0, Vec::len);
         let left = (patience.saturating_sub(took), most.saturating_sub(printed));
@@ -98,17 +105,26 @@ impl Programs for LocalPrograms {
     }
 }
 
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Failure::NotStarted(error.to_string()))
+}
+
 impl LocalPrograms {
     /// Runs a program, which may take so long and print so much.
     async fn call(
         &self,
         program: &Path,
         arguments: &[&str],
+        input: Option<&str>,
         patience: Duration,
         most: usize,
     ) -> Result<Vec<u8>, Failure> {
         let not_started = |error: std::io::Error| Failure::NotStarted(error.to_string());
         let mut command = command(program, arguments).map_err(not_started)?;
+        if input.is_some() {
+            command.stdin(Stdio::piped()).stdout(Stdio::null());
+        }
         let begun = self.running.begin(|| {
             let child = command.spawn()?;
             let id = child.id().and_then(|id| i32::try_from(id).ok());
@@ -116,11 +132,13 @@ impl LocalPrograms {
         });
         let mut child = begun.map_err(not_started)?;
         let (mut answer, mut said) = (Vec::new(), Vec::new());
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let ended = async {
             let mut reading = std::pin::pin!(async {
                 // A program that prints too much is not waited for.
                 tokio::try_join!(
+                    write(stdin, input),
                     read(stdout, &mut answer, |bytes| bytes.len() <= most),
                     read(stderr, &mut said, |bytes| {
                         bytes.drain(..bytes.len().saturating_sub(MAX_SAID));
@@ -194,6 +212,14 @@ fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process
 
 /// A stream is longer than its limit.
 struct Full;
+
+/// Writes a text and closes the stream. A program need not read it.
+async fn write(stdin: Option<tokio::process::ChildStdin>, text: Option<&str>) -> Result<(), Full> {
+    if let (Some(mut stdin), Some(text)) = (stdin, text) {
+        let _unread = stdin.write_all(text.as_bytes()).await;
+    }
+    Ok(())
+}
 
 /// Reads a stream to its end; `Err` if `fits` refuses what was read so far. It may also shorten that.
 async fn read(

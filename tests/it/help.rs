@@ -70,8 +70,9 @@ fn every_example_of_the_help_can_be_typed() {
             // New files are made where there are none yet.
             let folder = if line.starts_with("planrun new ") { &empty } else { &here };
             let ended = planrun.type_line(&format!("{folder}{line}"));
-            // A question that nobody asked, a run that has ended, a host that is not locked: these are for other moments.
-            let other_moment = ["resolve ", "resume ", "rollback ", "abort ", "unlock "];
+            // A question that nobody asked, a run that has ended, a host that is not locked, no one to notify: for other moments.
+            let other_moment =
+                ["resolve ", "resume ", "rollback ", "abort ", "unlock ", "--test-notify"];
             let may_refuse = other_moment.iter().any(|word| line.contains(word));
             let refused = ended.status == Some(2) && !may_refuse;
             let said = &ended.stderr;

@@ -56,6 +56,7 @@ mod manual;
 mod model_hosts;
 mod new;
 mod next_move;
+mod notifications;
 mod order;
 mod pace;
 mod pages;

@@ -430,6 +430,16 @@ fn a_configuration_that_others_can_write_runs_nothing() {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
     scene.apply(&[]).exits(2).says("error[user-configuration]").says("chmod go-w");
     assert!(!scene.path("touched").exists());
+    // A program that is not in PATH is not searched in the working directory.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let program = scene.path("a-program");
+    fs::write(&program, format!("#!/bin/sh\ntouch {touched}\necho value\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    configure(&scene, "[a-program]");
+    let here = scene.folder.path().display();
+    let line = format!("cd {here} && planrun apply plan.yaml -i hosts.yaml --yes");
+    scene.planrun.type_line(&line).exits(2).says("error[secret-command]");
+    assert!(!scene.path("touched").exists());
     // Neither the folder of the plan nor the working directory counts.
     fs::remove_file(&file).unwrap();
     scene.write("config.yaml", &format!("secrets: {{token: [touch, {touched}]}}\n"));
