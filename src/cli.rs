@@ -126,7 +126,7 @@ struct Global {
     /// unless `NO_COLOR` is set
     #[arg(long, global = true, value_name = "WHEN", help_heading = "General")]
     color: Option<ColorChoice>,
-    /// Log to standard error; repeat for more detail. `PLANRUN_LOG` sets a filter
+    /// Show the output of each command; repeat it to log to standard error, too. `PLANRUN_LOG` sets a filter
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     verbose: u8,
     /// The state directory; by default `$PLANRUN_STATE_DIR`, else `state_dir` of your configuration, else

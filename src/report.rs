@@ -43,6 +43,7 @@ use jiff::tz::TimeZone;
 
 pub(crate) use crate::page::Tone;
 use crate::report::detail::Detail;
+use crate::report::text::wrap_in_columns;
 
 /// How a report is laid out: what the caller knows of its reader.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Style {
     /// Columns that a line may take.
     pub width: usize,
     pub zone: TimeZone,
+    /// Whether each command of a run is shown with its output, and not only those that failed.
+    pub outputs: bool,
 }
 
 /// A text that is written line by line.
@@ -76,6 +79,17 @@ impl<'a> Page<'a> {
             self.line(&format!("{indent}{text}"));
         }
     }
+
+    /// Writes details so that they fit the width.
+    fn narrow_details(&mut self, details: &[Detail], indent: &str) {
+        let room = self.style.width.saturating_sub(indent.len()).max(20);
+        let lines = |detail: &Detail| {
+            let lines = wrap_in_columns(&detail.text, room).into_iter();
+            lines.map(|text| Detail { text, ..detail.clone() }).collect::<Vec<_>>()
+        };
+        let details: Vec<Detail> = details.iter().flat_map(lines).collect();
+        self.details(&details, indent);
+    }
 }
 
 impl Tone {
@@ -93,7 +107,7 @@ impl Tone {
 impl Style {
     /// Makes a style without colour, with times in UTC.
     pub fn plain(width: usize) -> Self {
-        Self { colour: false, width, zone: TimeZone::UTC }
+        Self { colour: false, width, zone: TimeZone::UTC, outputs: false }
     }
 
     pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {

@@ -92,9 +92,9 @@ impl Context {
             return;
         }
         let level = match self.verbose {
-            0 => "off",
-            1 => "planrun=info",
-            2 => "planrun=debug",
+            0 | 1 => "off",
+            2 => "planrun=info",
+            3 => "planrun=debug",
             _ => "planrun=trace,russh=debug",
         };
         let filter = EnvFilter::try_from_env("PLANRUN_LOG");
@@ -108,7 +108,7 @@ impl Context {
 
     /// Whether log lines are written, which would break a live view.
     pub(super) fn is_logging(&self) -> bool {
-        self.verbose > 0 || std::env::var_os("PLANRUN_LOG").is_some()
+        self.verbose > 1 || std::env::var_os("PLANRUN_LOG").is_some()
     }
 
     /// Opens the store for writing.
@@ -190,6 +190,7 @@ impl Context {
             colour: self.colour(stream),
             width: columns.filter(|columns| *columns > 0).unwrap_or(WIDTH),
             zone: TimeZone::system(),
+            outputs: self.verbose > 0,
         }
     }
 

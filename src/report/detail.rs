@@ -1,7 +1,7 @@
 //! The lines under a line: output of a command, checks and observed values.
 
-use crate::event::{Outcome, Question, Reason, Seen, Truth};
-use crate::history::{AttemptState, TaskState};
+use crate::event::{Event, Outcome, Question, Reason, Record, Seen, TaskEvent, Truth};
+use crate::history::{AttemptState, RunState, TaskState};
 use crate::inventory::HostName;
 use crate::report::Tone;
 use crate::report::text::{both_ends, clip, count, list, printable};
@@ -9,6 +9,9 @@ use crate::transport::Exit;
 
 /// Lines of an output that are shown with a failure.
 pub(crate) const OUTPUT_LINES: usize = 5;
+
+/// Lines of an output that are shown if all outputs are.
+const ALL_LINES: usize = 40;
 
 /// Columns of a line from elsewhere: enough for a long path.
 pub(crate) const LINE_WIDTH: usize = 300;
@@ -95,6 +98,31 @@ pub(crate) fn failure(host: &HostName, task: &TaskState) -> Vec<Detail> {
         }
     }
     out.extend(task.why.iter().flat_map(unmet));
+    out
+}
+
+/// Returns the commands that a task has sent, each with its output; none if the event is not the end of a task.
+pub(crate) fn outputs(state: &RunState, record: &Record) -> Vec<Detail> {
+    let Event::Task { task: id, event: TaskEvent::Ended { .. } } = &record.event else {
+        return Vec::new();
+    };
+    let attempts = state.task(id).map(|task| task.attempts.as_slice()).unwrap_or_default();
+    let mut out = Vec::new();
+    for attempt in attempts {
+        let on = printable(attempt.on.as_str());
+        let command = both_ends(&attempt.command, ALL_LINES, LINE_WIDTH, false);
+        let command = command.into_iter().map(|line| format!("{on}$ {line}"));
+        out.extend(command.map(|line| Detail::new(Tone::Strong, line)));
+        match &attempt.outcome {
+            Some(last @ Outcome::Ended { stdout, stderr, cut, .. }) => {
+                out.extend(output(&attempt.on, stdout, ALL_LINES, *cut));
+                out.extend(output(&attempt.on, stderr, ALL_LINES, *cut));
+                out.extend(is_bad(last).then(|| Detail::new(Tone::Bad, outcome(last))));
+            }
+            Some(last) => out.push(Detail::new(Tone::Warn, outcome(last))),
+            None => {}
+        }
+    }
     out
 }
 

@@ -9,17 +9,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::event::{
-    Answer, Event, HostEvent, HostStatus, Outcome, Outline, PreflightVerdict, Reason, Record,
-    RunEvent, RunPlanned, TaskEvent, TaskId, TaskStatus, Truth,
+    Answer, Event, HostEvent, HostStatus, Outcome, PreflightVerdict, Reason, Record, RunEvent,
+    RunPlanned, TaskEvent, TaskId, TaskStatus, Truth,
 };
 use crate::history::{HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
 use crate::report::answers::asked;
 use crate::report::detail::{Detail, delegated, one_line, sentence};
-use crate::report::tally::{steps_ended, title_of, torn_down, was_already_done};
+use crate::report::tally::{batches, steps_ended, title_of, torn_down, was_already_done};
 use crate::report::text::{count, duration, list, printable};
 use crate::report::tones::{host_tone, run_tone, task_tone};
-use crate::report::{Tone, detail};
+use crate::report::{Style, Tone, detail};
 use crate::task::Stage;
 
 /// Hosts that are named before the rest is counted.
@@ -93,6 +93,19 @@ pub(crate) fn line_of(state: &RunState, record: &Record) -> Option<Line> {
         Event::Host { host, event } => Some(of_host(state, host, event)?.of_host(host)),
         Event::Task { task, event } => Some(of_task(state, task, event)?.of_task(task)),
     }
+}
+
+/// Returns the line of an event as a style wants it: with the commands of a step and their outputs.
+pub(crate) fn styled_line(state: &RunState, record: &Record, style: &Style) -> Option<Line> {
+    let mut line = line_of(state, record)?;
+    if style.outputs {
+        let mut outputs = detail::outputs(state, record);
+        // The output of a failure is among them.
+        line.details.retain(|detail| !outputs.contains(detail));
+        outputs.append(&mut line.details);
+        line.details = outputs;
+    }
+    Some(line)
 }
 
 /// Returns the line of a wait for the lock of a host.
@@ -281,27 +294,6 @@ fn run_planned(planned: &RunPlanned) -> Line {
     let mut line = Line::new("planned", Tone::Strong, text);
     line.details = reason.chain(labels).map(|text| Detail::new(Tone::Plain, text)).collect();
     line
-}
-
-/// Returns the batches: `, 1 at a time`.
-pub(crate) fn batches(outline: &Outline) -> String {
-    let groups = outline.serial_groups.iter();
-    let groups = groups.map(|(group, sizes)| {
-        let sizes = at_a_time(sizes);
-        format!(", {} {}", printable(group), sizes.trim_start_matches(", "))
-    });
-    at_a_time(&outline.serial) + &groups.collect::<String>()
-}
-
-fn at_a_time(serial: &[usize]) -> String {
-    match serial {
-        [] => String::new(),
-        [size] => format!(", {size} at a time"),
-        sizes => {
-            let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
-            format!(", in batches of {}", sizes.join(", then "))
-        }
-    }
 }
 
 fn who_and_why(by: &str, reason: Option<&str>) -> String {

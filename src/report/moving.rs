@@ -182,33 +182,40 @@ impl Screen {
         };
         let begun = host.tasks.get(step).and_then(|task| task.begun);
         let elapsed = whole(between(begun, Some(now)));
-        let mut doing = self.doing(&id, is_asked, now);
+        let mut doing = self.doing(&id, is_asked);
         let wait = self.waits.get(&id).filter(|_| !is_asked);
-        if let (Some(wait), true) = (wait, room.lines == 1) {
-            doing = format!("{}, {}", wait.seen(), wait.left(now));
+        let note = self.notes.get(&id).filter(|_| !is_asked).map(|note| note.text(now));
+        match (&note, wait) {
+            (Some(note), _) if room.lines == 1 => doing = format!("{doing}: {note}"),
+            (None, Some(wait)) if room.lines == 1 => {
+                doing = format!("{}, {}", wait.seen(), wait.left(now));
+            }
+            _ => {}
         }
         let lead = format!("{label}  {back}{}  ", printable(&step.to_string()));
         let left = (columns - 4).saturating_sub(width(&elapsed) + 2);
         let line = clip(&format!("{lead}{doing}"), left);
         let line = format!("{}  {elapsed}", pad(&line, left.min(width(&line))));
         let mut out = vec![format!("  {} {line}", self.style.paint(tone, mark))];
-        out.extend(match wait {
-            Some(wait) => self.wait(wait, room),
-            None if is_asked => Vec::new(),
-            None => self.command(&id, columns),
+        out.extend(match (note, wait) {
+            (Some(note), _) => {
+                let indent = self.indent(columns);
+                let note = clip(&note, columns.saturating_sub(indent));
+                vec![format!("{}{}", " ".repeat(indent), self.style.paint(Tone::Warn, &note))]
+            }
+            (None, Some(wait)) => self.wait(wait, room),
+            (None, None) if is_asked => Vec::new(),
+            (None, None) => self.command(&id, columns),
         });
         out.truncate(room.lines);
         out
     }
 
-    /// Returns what a task is doing: its question, its next attempt, its attempt, else its title.
-    fn doing(&self, id: &TaskId, is_asked: bool, now: Timestamp) -> String {
+    /// Returns what a task is doing: its question, its attempt, else its title.
+    fn doing(&self, id: &TaskId, is_asked: bool) -> String {
         let title = title_of(&self.state, id);
         if is_asked {
             return format!("{title}: waiting for your answer");
-        }
-        if let Some(note) = self.notes.get(id) {
-            return format!("{title}: {}", note.text(now));
         }
         let task = self.state.task(id);
         let Some((task, attempt)) = task.and_then(|task| Some((task, task.attempts.last()?)))

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::event::{Event, Progress, Record, TaskEvent, TaskId};
 use crate::history::{Reporter, RunState, between};
 use crate::report::detail::sentence;
-use crate::report::line::{Line, line_of, waits_for_lock};
+use crate::report::line::{Line, styled_line, waits_for_lock};
 use crate::report::text::{duration, gap, pad, width};
 use crate::report::wait::{Waits, away_text};
 use crate::report::{Style, Tone};
@@ -168,7 +168,7 @@ impl<W: Write> Reporter for Plain<W> {
             self.away.remove(task);
             self.printed.remove(task);
         }
-        if let Some(line) = line_of(state, record) {
+        if let Some(line) = styled_line(state, record, &self.style) {
             self.line(record.at, &line);
         }
     }

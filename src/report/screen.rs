@@ -12,9 +12,9 @@ use crate::clock::{Clock, Pace};
 use crate::event::{Event, Progress, Record, RunEvent, RunId, TaskEvent, TaskId};
 use crate::history::RunState;
 use crate::report::estimate::Estimate;
-use crate::report::line::{Line, line_of, waits_for_lock};
+use crate::report::line::{Line, styled_line, waits_for_lock};
 use crate::report::note::Note;
-use crate::report::text::{clip, gap, pad, width, wrap};
+use crate::report::text::{clip, gap, pad, width, wrap, wrap_in_columns};
 use crate::report::wait::Waits;
 use crate::report::{Style, Tone};
 
@@ -103,7 +103,8 @@ impl Screen {
             }
             _ => {}
         }
-        if let Some(line) = line_of(&self.state, record).filter(|line| !line.is_trace) {
+        let line = styled_line(&self.state, record, &self.style);
+        if let Some(line) = line.filter(|line| !line.is_trace) {
             self.pending.push((record.at, line));
             // What was skipped to.
             if let Some(pace) = &self.pace {
@@ -206,7 +207,7 @@ impl Screen {
         let texts = texts.map(|text| format!("{indent}{text}"));
         let room = columns.saturating_sub(DETAIL_INDENT.len() + 1).max(LEAST_WIDTH);
         let details = line.details.iter().flat_map(|detail| {
-            let lines = wrap(&detail.text, room).into_iter();
+            let lines = wrap_in_columns(&detail.text, room).into_iter();
             lines.map(|text| format!("{DETAIL_INDENT}{}", self.style.paint(detail.tone, &text)))
         });
         std::iter::once(text.trim_end().to_owned()).chain(texts).chain(details).collect()

@@ -15,10 +15,10 @@ use crate::event::{
 use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
-use crate::report::line::{Line, batches, for_each, line_of};
+use crate::report::line::{Line, for_each, line_of};
 use crate::report::open::{StoredRun, commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
-use crate::report::tally::{still_set, title_of};
+use crate::report::tally::{batches, still_set, title_of};
 use crate::report::text::{clip, duration, lines, list, pad, pretty_json, printable};
 use crate::report::tones::{host_tone, run_tone, task_tone};
 use crate::report::{Page, Style, Tone, detail};

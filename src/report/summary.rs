@@ -108,7 +108,10 @@ impl Page<'_> {
         }
         let virtual_time = if state.planned.is_model { " (virtual time)" } else { "" };
         parts.push(format!("took {}{virtual_time}", duration(state.took)));
-        self.line(&format!("{word}: {}", parts.join(", ")));
+        let text = format!("{}: {}", state.status.word(), parts.join(", "));
+        for line in wrap(&text, self.style.width.max(20)) {
+            self.line(&line.replacen(&format!("{}:", state.status.word()), &format!("{word}:"), 1));
+        }
         let said = state.why.as_deref().map(sentence).unwrap_or_default();
         let set = still_set(state).map(|set| format!("Still set: {set}.")).unwrap_or_default();
         let runs = may_still_run(state).map(|runs| format!("May still be running: {runs}."));
@@ -160,7 +163,7 @@ impl Page<'_> {
         for (at, line) in lines.iter().enumerate() {
             self.line(&format!("{}{line}", if at == 0 { &lead } else { &indent }));
         }
-        self.details(&host_details(host), "      ");
+        self.narrow_details(&host_details(host), "      ");
     }
 
     fn question(
@@ -184,7 +187,7 @@ impl Page<'_> {
         if !why.is_empty() && why != sentence(&question.text) {
             self.line(&format!("  {why}"));
         }
-        self.details(&detail::seen(&question.why), "      ");
+        self.narrow_details(&detail::seen(&question.why), "      ");
         if let Some(approval) = detail::approval(question) {
             self.line(&format!("  Approvals: {approval}"));
         }

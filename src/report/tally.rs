@@ -1,6 +1,6 @@
 //! Counts and names for reports, from the state of a run.
 
-use crate::event::{HostStatus, Reason, RunStatus, StepPath, TaskId, TaskStatus};
+use crate::event::{HostStatus, Outline, Reason, RunStatus, StepPath, TaskId, TaskStatus};
 use crate::history::{HostState, RunState, TaskState};
 use crate::report::detail::{one_line, sentence};
 use crate::report::text::{clip, list, printable};
@@ -118,4 +118,25 @@ pub(super) fn item_of(state: &RunState, host: &HostState, step: &StepPath) -> St
     let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
     let text = clip(&printable(&text), ITEM_WIDTH);
     format!(" [{number} of {}: {text}]", items.len())
+}
+
+/// Returns the batches: `, 1 at a time`.
+pub(crate) fn batches(outline: &Outline) -> String {
+    let groups = outline.serial_groups.iter();
+    let groups = groups.map(|(group, sizes)| {
+        let sizes = at_a_time(sizes);
+        format!(", {} {}", printable(group), sizes.trim_start_matches(", "))
+    });
+    at_a_time(&outline.serial) + &groups.collect::<String>()
+}
+
+fn at_a_time(serial: &[usize]) -> String {
+    match serial {
+        [] => String::new(),
+        [size] => format!(", {size} at a time"),
+        sizes => {
+            let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+            format!(", in batches of {}", sizes.join(", then "))
+        }
+    }
 }

@@ -145,6 +145,18 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     out
 }
 
+/// Breaks a text as [`wrap`] does. If it has columns, the lines after the first start where its last one does.
+pub fn wrap_in_columns(text: &str, columns: usize) -> Vec<String> {
+    let start = text.rfind("  ").map_or(0, |at| at + 2);
+    let indent = width(&text[..start]);
+    if indent * 2 > columns {
+        return wrap(text, columns);
+    }
+    let lines = wrap(&text[start..], columns - indent).into_iter().enumerate();
+    let lead = |at| if at == 0 { text[..start].to_owned() } else { " ".repeat(indent) };
+    lines.map(|(at, line)| lead(at) + &line).collect()
+}
+
 /// Writes a duration as people say it: `0.4s`, `45s`, `12m 30s`, `1h 5m`, `2d 3h`.
 pub fn duration(duration: Duration) -> String {
     match (duration.as_millis() + 50) / 100 {

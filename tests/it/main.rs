@@ -78,6 +78,7 @@ mod saved_previews;
 mod scenarios;
 mod scene;
 mod schemas;
+mod screens;
 mod scripts;
 mod second_terminal;
 mod secret_files;

@@ -339,7 +339,7 @@ fn the_live_view_shows_a_retry_and_hosts_at_once() {
     run.report(&mut view);
     view.paint();
     let contents = terminal.contents();
-    assert!(contents.contains("Install the new version: attempt 2 of 3 in 5s"), "{contents}");
+    assert!(contents.contains("  attempt 2 of 3 in 5s: "), "{contents}");
 
     let plan = "steps:\n- {run: work 1, idempotent: true, rollback: {none: a test}}\n";
     let mut run = steps("many.yaml", "web", plan);
