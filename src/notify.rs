@@ -80,9 +80,10 @@ impl Target {
         }
     }
 
-    /// Sends one message now, and waits for the end; an error is a sentence without secrets.
-    pub fn try_out(&self, message: &Message) -> Result<String, String> {
-        Courier::new(self.clone(), Running::default()).deliver(&message.json())
+    /// Sends one message now, and waits for the end; an error is a sentence without secrets. By `running`
+    /// another thread can end what runs.
+    pub fn try_out(&self, message: &Message, running: &Running) -> Result<String, String> {
+        Courier::new(self.clone(), running.clone()).deliver(&message.json())
     }
 }
 

@@ -10,11 +10,12 @@ use crate::cli::configuration::Configuration;
 use crate::cli::print::json::diagnostic;
 use crate::cli::runs::RunFormat;
 use crate::cli::setting::{InForce, Origin};
-use crate::cli::{Context, Exit, Fault, print, who};
+use crate::cli::{Context, Exit, Fault, print, signals, who};
 use crate::clock::Clock;
 use crate::duration;
 use crate::notify::message::{Kind, Message};
 use crate::report::text::{columns, pretty_json, printable};
+use crate::transport::program::Running;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -56,7 +57,12 @@ fn test_notify(format: RunFormat, context: &Context) -> Result<Exit, Fault> {
         return Err(fault.help("to see where it is and what is in it, run `planrun config`"));
     }
     let message = Message::test(&who(), Clock::Real.now());
-    let results: Vec<_> = targets.iter().map(|target| (target, target.try_out(&message))).collect();
+    // A program has a process group of its own, which `^C` does not reach.
+    let running = Running::default();
+    signals::guard(running.clone())
+        .map_err(|error| Fault::of(Exit::INTERNAL, "cannot send notifications", &error))?;
+    let results = targets.iter().map(|target| (target, target.try_out(&message, &running)));
+    let results: Vec<_> = results.collect();
     context.print(&match format {
         RunFormat::Human => {
             let lines = results.iter().map(|(target, result)| {

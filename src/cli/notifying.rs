@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use crate::cli::signals::Signals;
+use crate::cli::signals::{Signals, Wish};
 use crate::cli::view::View;
 use crate::cli::{Context, Exit, Fault, runtime};
 use crate::clock::Clock;
@@ -68,7 +68,7 @@ impl Notifications {
                 match Signals::install() {
                     Ok(mut signals) => tokio::select! {
                         () = notifier.end(&mut say) => {}
-                        _ = signals.next() => {}
+                        () = interrupted(&mut signals) => {}
                     },
                     Err(_) => notifier.end(&mut say).await,
                 }
@@ -78,6 +78,11 @@ impl Notifications {
             context.say(&warning(&line));
         }
     }
+}
+
+/// Waits until the operator interrupts. A terminal that is closed does not: they rely on notifications then.
+async fn interrupted(signals: &mut Signals) {
+    while signals.next().await == Wish::Hup {}
 }
 
 /// Returns the line about a problem of a notification.

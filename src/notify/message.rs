@@ -165,6 +165,10 @@ impl Observer {
     /// Returns the message about an event, if it has one.
     pub fn message(&mut self, record: &Record, state: &RunState) -> Option<Message> {
         self.under_way = Some(Arc::clone(&state.planned));
+        if matches!(record.event, Event::Run(_)) {
+            // A resume works on blocked hosts again: another failure is a new one.
+            self.failed.retain(|name| state.hosts.get(name).is_some_and(has_failed));
+        }
         let is_new_failure = record.event.host().is_some_and(|name| {
             state.hosts.get(name).is_some_and(has_failed) && self.failed.insert(name.clone())
         });
