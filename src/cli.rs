@@ -10,7 +10,7 @@
 //!                      completions                                    print a script for a shell
 //!                      test                                           run plans on model hosts
 //!                      ping, preview, look                            contact hosts, change nothing
-//!                      new                                            write a file
+//!                      new, man                                       write files
 //!                      locks, unlock                                  ask hosts about their locks
 //!                      abort, resolve                                 add one event to a run
 //!                      stop, watch                                    pause or follow a run of another process
@@ -42,6 +42,7 @@ mod inventory;
 mod locks;
 mod log;
 mod look;
+mod man;
 mod near;
 mod new;
 mod notifying;
@@ -188,6 +189,8 @@ enum Command {
 }
 
 /// Runs the command line, and returns the exit code of the process.
+    /// Write the manual pages
+    Man(man::Args),
 pub fn main() -> ExitCode {
     if let Some(exit) = completions::answer() {
         return exit.into();
@@ -280,3 +283,4 @@ impl Command {
         }
     }
 }
+            Self::Man(args) => man::run(&args, context),

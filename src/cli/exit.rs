@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::table::rows;
+use crate::table;
 use crate::transport::TransportError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,13 @@ impl Exit {
 /// Every exit code and its meaning: the only source for `--help`, the README and the manual.
 const TABLE: &str = include_str!("exit.tsv");
 
+/// Returns the exit codes and their meanings.
+pub(super) fn rows() -> impl Iterator<Item = [&'static str; 2]> {
+    table::rows(TABLE)
+}
+
 pub(super) fn table() -> String {
-    let rows = rows(TABLE).map(|[status, meaning]| format!("\n  {status:>3}  {meaning}"));
+    let rows = rows().map(|[status, meaning]| format!("\n  {status:>3}  {meaning}"));
     rows.fold("Exit codes:".to_owned(), |table, row| table + &row)
 }
 

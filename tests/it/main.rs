@@ -53,6 +53,7 @@ mod losses;
 #[path = "../../benches/bombs.rs"]
 mod made_bombs;
 mod manual;
+mod man;
 mod model_hosts;
 mod new;
 mod next_move;

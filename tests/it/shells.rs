@@ -1,10 +1,12 @@
-//! Completion in real shells: what bash, zsh and fish make of a line when the tab key is pressed.
+//! Completion in real shells: what bash, zsh and fish make of a line when the tab key is pressed. And manual pages, checked
+//! by programs that render them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::harness::{Ended, Planrun, root};
+use crate::man::are_checked_by;
 
 /// A name that every shell must quote.
 const NAME: &str = r#"my plan's "best": $1.yaml"#;
@@ -262,4 +264,16 @@ fn bash_lists_descriptions_and_keeps_the_place_of_the_word() {
     // One candidate is inserted, so nothing is added to it.
     assert_eq!(ask("planrun resu", "63"), "resume \n");
     assert_eq!(ask("planrun apply plan.yaml --inventory=pr", "9"), "prod \n");
+}
+
+#[test]
+#[ignore = "needs groff"]
+fn manual_pages_are_rendered_by_groff_at_80_columns() {
+    are_checked_by(&["groff", "-man", "-ww", "-Tutf8", "-rLL=80n"]);
+}
+
+#[test]
+#[ignore = "needs mandoc"]
+fn manual_pages_are_valid_for_mandoc() {
+    are_checked_by(&["mandoc", "-Tlint", "-Wwarning"]);
 }
