@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -23,10 +24,16 @@ pub struct RunLine {
     pub state: String,
     /// Who started it: `user@machine`.
     pub by: String,
+    /// Why it was started (`--reason`).
+    pub reason: Option<String>,
+    /// Its labels (`--label`).
+    pub labels: IndexMap<String, String>,
     pub begun_at: Timestamp,
     /// When it ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
     pub hosts: usize,
+    /// The number of its open questions.
+    pub questions: usize,
     /// What it waits for; see [`crate::report::open::waits_for`].
     pub waits_for: Vec<String>,
     /// The next commands; empty for a run that ended.
@@ -40,7 +47,7 @@ struct Column {
     cell: fn(&RunLine, &Style) -> String,
 }
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 9] = [
     Column { heading: "RUN", missed: 0, cell: |run, _| printable(&run.id) },
     Column { heading: "STATE", missed: 0, cell: |run, _| printable(&run.state.replace('_', " ")) },
     Column { heading: "PLAN", missed: 1, cell: |run, _| printable(&run.plan) },
@@ -59,6 +66,12 @@ const COLUMNS: [Column; 7] = [
     },
     Column { heading: "HOSTS", missed: 5, cell: |run, _| run.hosts.to_string() },
     Column { heading: "BY", missed: 4, cell: |run, _| printable(&run.by) },
+    Column {
+        heading: "REASON",
+        missed: 6,
+        cell: |run, _| run.reason.as_deref().map(printable).unwrap_or_default(),
+    },
+    Column { heading: "LABELS", missed: 7, cell: |run, _| labels(run) },
 ];
 
 /// Returns the runs as a table that fits the width, newest first.
@@ -76,6 +89,7 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
             let widest = widest.unwrap_or_default().max(column.heading.len());
             (column, cells, widest)
         })
+        .filter(|(_, cells, _)| cells.iter().any(|cell| !cell.is_empty()))
         .collect();
     while columns.iter().map(|(_, _, width)| width + GAP).sum::<usize>() > style.width + GAP {
         let least = columns.iter().map(|(column, ..)| column.missed).max();
@@ -105,6 +119,12 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
         let line = format!("\n{} is {}", printable(&run.id), printable(&state));
         out.push_str(&style.paint(Tone::Strong, &line));
         out.push('\n');
+        if let Some(reason) = &run.reason {
+            let _written = writeln!(out, "  reason: {}", printable(reason));
+        }
+        if !run.labels.is_empty() {
+            let _written = writeln!(out, "  labels: {}", labels(run));
+        }
         for wait in &run.waits_for {
             let _written = writeln!(out, "  waiting for {wait}");
         }
@@ -113,6 +133,11 @@ pub fn text(runs: &[RunLine], style: &Style) -> String {
         }
     }
     out
+}
+
+fn labels(run: &RunLine) -> String {
+    let labels = run.labels.iter().map(|(key, value)| format!("{key}={value}"));
+    printable(&labels.collect::<Vec<String>>().join(", "))
 }
 
 /// Returns the runs as a JSON array, newest first.

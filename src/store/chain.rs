@@ -5,6 +5,7 @@
 //! follow; [`read`] verifies stored ones. Both are pure. The chain detects accidents and careless edits;
 //! anyone who can write the database can also compute a new chain.
 
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
@@ -160,6 +161,12 @@ pub(super) fn read(
         reading.damage.push(damaged(seq, "the last event was changed or removed"));
     }
     reading
+}
+
+/// Returns what the first event of a run says, if its content is as it was stored.
+pub(super) fn first<T: DeserializeOwned>(run: &RunId, link: &Link) -> Option<T> {
+    let hash = digest(&ROOT, run, link.seq, link.epoch, &link.at, &link.payload);
+    (hash == link.hash).then(|| serde_json::from_slice(&link.payload).ok()).flatten()
 }
 
 fn digest(previous: &[u8], run: &RunId, seq: u64, epoch: u64, at: &str, payload: &[u8]) -> Vec<u8> {

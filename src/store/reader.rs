@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
+use serde::de::DeserializeOwned;
 
+use super::chain;
 use super::chain::Reading;
 use super::directory::Places;
 use super::error::StoreError;
@@ -70,6 +72,12 @@ impl Reader {
     /// Returns the readable events of a run after number `after`.
     pub fn reading(&self, id: &RunId, after: u64) -> Result<Reading, StoreError> {
         self.read(|connection| sqlite::reading(connection, id, after))
+    }
+
+    /// Returns what the first event of a run says, without reading the others; `None` if it is damaged.
+    pub fn first<T: DeserializeOwned>(&self, id: &RunId) -> Option<T> {
+        let link = self.read(|connection| sqlite::first(connection, id).map(Ok)).ok()??;
+        chain::first(id, &link)
     }
 
     /// Finds the run that a user means: its name, a unique prefix or suffix, or `last`.

@@ -22,7 +22,7 @@ use crate::event::{Event, Record, RunEvent, RunId, RunPlanned, RunStatus};
 
 pub(super) use self::locks::taken;
 pub(super) use self::open::{beside, empty, open, open_to_read};
-pub(super) use self::read::{list, reading};
+pub(super) use self::read::{first, list, reading};
 pub use self::requests::{Asked, Reply};
 pub(super) use self::requests::{ask, open as open_requests, reply, reply_to};
 

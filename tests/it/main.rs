@@ -76,6 +76,7 @@ mod results;
 mod rollbacks;
 mod rounds;
 mod saved_previews;
+mod run_list;
 mod scenarios;
 mod scene;
 mod schemas;

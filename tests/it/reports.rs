@@ -3,6 +3,7 @@
 mod pages;
 mod waits;
 
+use indexmap::IndexMap;
 use indicatif::InMemoryTerm;
 use planrun::event::{
     Answer, Event, HostStatus, OutlineStep, Progress, Record, RunEvent, RunId, RunStatus,
@@ -409,9 +410,12 @@ fn two_runs() -> Vec<runs::RunLine> {
         plan: "obox-restart".to_owned(),
         state: state.to_owned(),
         by: "ann@ops1".to_owned(),
+        reason: None,
+        labels: IndexMap::new(),
         begun_at: begun.parse().unwrap(),
         ended_at: ended.map(|at| at.parse().unwrap()),
         hosts: 5,
+        questions: 0,
         waits_for: Vec::new(),
         next: Vec::new(),
     };

@@ -3,6 +3,7 @@
 //! Everything is only read. What cannot be read has no candidates: the command itself reports why. No program of
 //! an inventory runs, no secret is read, no host is contacted.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,6 +55,9 @@ fn candidates(placeholder: &str, word: &str, line: &Line) -> Vec<CompletionCandi
         "HOST/STEP" => starting(word, tasks(line)),
         "ANSWER" => starting(word, answers(line)),
         "PATTERN" => hosts(word, line),
+        "NAME" if line.command == "runs" => starting(word, plans(line)),
+        // Those of the runs that are stored are not known without reading all of them.
+        "HOST" if line.command == "runs" => Vec::new(),
         "HOST" => starting(word, of_inventory(line).into_iter().map(|(name, _)| (name, None))),
         "PROBE" => starting(word, keys(line, "probes")),
         "NAME=VALUE" => inputs(word, line),
@@ -118,6 +122,13 @@ fn runs(word: &str, line: &Line) -> Vec<CompletionCandidate> {
     let end = |row: &RunRow| row.id.0.rsplit('-').next().map(|end| described(end, row));
     let last = fitting.first().map(|row| described("last", row));
     starting(word, last.into_iter().chain(fitting.iter().filter_map(end)))
+}
+
+/// The names of the plans of all runs.
+fn plans(line: &Line) -> Vec<(String, Option<String>)> {
+    let rows = reader(line).and_then(|reader| reader.runs().ok()).unwrap_or_default();
+    let names: BTreeSet<String> = rows.into_iter().map(|row| row.plan).collect();
+    names.into_iter().map(|name| (name, None)).collect()
 }
 
 /// Whether a command can work on a run, as far as its row shows that.

@@ -69,6 +69,13 @@ pub(crate) fn reading(connection: &mut Connection, run: &RunId, after: u64) -> A
     Ok(Ok(chain::read(run, &head, after, previous, &links, &refused)))
 }
 
+/// Returns the first event of a run.
+pub(crate) fn first(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<Link>> {
+    let mut select = connection
+        .prepare("SELECT seq, epoch, at, hash, payload FROM events WHERE run = ?1 AND seq = 1")?;
+    select.query_row([&run.0], link).optional()
+}
+
 fn links(transaction: &Transaction<'_>, run: &RunId, after: u64) -> rusqlite::Result<Vec<Link>> {
     let mut select = transaction.prepare(
         "SELECT seq, epoch, at, hash, payload FROM events
