@@ -130,6 +130,9 @@ struct Global {
     /// Show the output of each command; repeat it to log to standard error, too. `PLANRUN_LOG` sets a filter
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     verbose: u8,
+    /// Append the log to a file instead, from `info` on; only you can read it
+    #[arg(long, global = true, value_name = "FILE", help_heading = "General")]
+    log: Option<PathBuf>,
     /// The state directory; by default `$PLANRUN_STATE_DIR`, else `state_dir` of your configuration, else
     /// `~/.local/state/planrun`
     #[arg(long, global = true, value_name = "DIR", help_heading = "General")]
@@ -186,11 +189,11 @@ enum Command {
     Schema(schema::Args),
     /// Print the completion script of a shell
     Completions(completions::Args),
+    /// Write the manual pages
+    Man(man::Args),
 }
 
 /// Runs the command line, and returns the exit code of the process.
-    /// Write the manual pages
-    Man(man::Args),
 pub fn main() -> ExitCode {
     if let Some(exit) = completions::answer() {
         return exit.into();
@@ -222,12 +225,19 @@ fn run(words: &[OsString]) -> Exit {
         }
     };
     let context = Context::new(&cli.global);
-    context.begin_log();
+    if let Err(fault) = context.begin_log() {
+        context.tell(&fault);
+        return arrived(fault.exit());
+    }
+    tracing::info!(target: "run", version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "planrun started");
     let exit = cli.command.run(&context).unwrap_or_else(|fault| {
         context.tell(&fault);
+        tracing::info!(target: "run", "{}", fault.lines().join(": "));
         fault.exit()
     });
+    tracing::info!(target: "run", code = exit.0, "planrun ended");
     context.warn();
+    log::warn();
     arrived(exit)
 }
 
@@ -280,7 +290,7 @@ impl Command {
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => Ok(schema::run(&args)),
             Self::Completions(args) => Ok(completions::run(&args)),
+            Self::Man(args) => man::run(&args, context),
         }
     }
 }
-            Self::Man(args) => man::run(&args, context),

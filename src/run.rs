@@ -32,6 +32,7 @@ pub mod answers;
 pub mod decide;
 mod guard;
 pub mod locks;
+mod log;
 mod observe;
 mod perform;
 pub mod planned;
@@ -378,6 +379,7 @@ impl<'r> Live<'r, '_> {
         }
         self.run.journal.append(&records).await?;
         for record in &records {
+            log::stored(&self.run.id, record);
             self.state.borrow_mut().apply(record).map_err(JournalError)?;
             if let Some(host) = record.event.host() {
                 self.agenda.borrow_mut().happened(&self.state.borrow(), host);

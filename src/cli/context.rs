@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::ColorChoice;
 use console::Term;
@@ -11,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
 use crate::cli::configuration::Configuration;
+use crate::cli::log;
 use crate::cli::log::Writer;
 use crate::cli::out;
 use crate::cli::terminal::Terminal;
@@ -29,6 +31,7 @@ const WIDTH: usize = 100;
 pub(super) struct Context {
     color: Option<ColorChoice>,
     verbose: u8,
+    log: Option<PathBuf>,
     state_dir: Option<PathBuf>,
     /// The configuration of the user, read when it is first needed.
     configuration: OnceCell<Configuration>,
@@ -48,6 +51,7 @@ impl Context {
         Self {
             color: global.color,
             verbose: global.verbose,
+            log: global.log.clone(),
             state_dir: global.state_dir.clone(),
             configuration: OnceCell::new(),
             is_reported: Cell::new(false),
@@ -87,13 +91,17 @@ impl Context {
         self.state_dir.clone()
     }
 
-    pub(super) fn begin_log(&self) {
-        if !self.is_logging() {
-            return;
+    /// Starts the log. A file that cannot be written is an error, before anything else happens.
+    pub(super) fn begin_log(&self) -> Result<(), Fault> {
+        let file = self.log.as_deref().map(log::open).transpose()?.map(Arc::new);
+        if file.is_none() && !self.is_logging() {
+            return Ok(());
         }
         let level = match self.verbose {
-            0 | 1 => "off",
-            2 => "planrun=info",
+            0 | 1 if file.is_none() => "off",
+            // What a run records is of no use on standard error, where it is shown anyway.
+            0..=2 if file.is_some() => "planrun=info,run=info",
+            0..=2 => "planrun=info",
             3 => "planrun=debug",
             _ => "planrun=trace,russh=debug",
         };
@@ -101,14 +109,16 @@ impl Context {
         let filter = filter.unwrap_or_else(|_| EnvFilter::new(level));
         let _already_logging = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_ansi(self.colour(Stream::Err))
-            .with_writer(Writer::default)
+            .with_ansi(file.is_none() && self.colour(Stream::Err))
+            .with_writer(move || Writer::to(file.clone()))
             .try_init();
+        Ok(())
     }
 
-    /// Whether log lines are written, which would break a live view.
+    /// Whether log lines are written to standard error, which would break a live view.
     pub(super) fn is_logging(&self) -> bool {
-        self.verbose > 1 || std::env::var_os("PLANRUN_LOG").is_some()
+        let is_wanted = self.verbose > 1 || std::env::var_os("PLANRUN_LOG").is_some();
+        is_wanted && self.log.is_none()
     }
 
     /// Opens the store for writing.

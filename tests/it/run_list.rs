@@ -12,7 +12,8 @@ fn two_runs() -> Planrun {
     let planrun = Planrun::new();
     let hosts = planrun.file("hosts.yaml", HOSTS);
     let plan = |name: &str, pattern: &str, step: &str| {
-        let text = format!("version: 1\nname: {name}\nhosts: {pattern}\nserial: 2\nsteps: [{step}]\n");
+        let text =
+            format!("version: 1\nname: {name}\nhosts: {pattern}\nserial: 2\nsteps: [{step}]\n");
         planrun.file(&format!("{name}.yaml"), text)
     };
     let asking = plan("asking", "'db*'", "{id: go, approve: Go on?}");

@@ -100,7 +100,7 @@ fn inventories(word: &str, line: &Line) -> Vec<CompletionCandidate> {
 /// Returns the options and settings that are in force.
 fn context(line: &Line) -> Context {
     let state_dir = line.value_of("state_dir").map(|dir| PathBuf::from(at_home(dir)));
-    Context::new(&Global { color: None, verbose: 0, state_dir })
+    Context::new(&Global { color: None, verbose: 0, log: None, state_dir })
 }
 
 fn reader(line: &Line) -> Option<Reader> {
