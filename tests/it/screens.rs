@@ -4,11 +4,13 @@
 //! The pace of 0.01 lets the time of the model stand still, and Enter lets it jump to the next line: each picture
 //! has the same times in each test.
 
+use std::fs;
 use std::time::Duration;
 
 use regex::Regex;
 
 use crate::harness::{Planrun, eventually};
+use crate::ssh::server::Server;
 
 const RUN: &str =
     "planrun apply tests/cases/screens/plan.yaml -i tests/cases/screens/inventory.yaml";
@@ -209,4 +211,50 @@ fn a_resize_loses_no_line_and_an_interrupt_restores_the_terminal() {
     tmux.until("web1/agree: approve");
     tmux.line("approve");
     tmux.until("succeeded: 2 hosts");
+}
+
+#[test]
+#[ignore = "needs tmux"]
+fn the_last_lines_of_a_running_command_are_shown_without_secrets() {
+    let planrun = on_a_terminal();
+    let plan = "version: 1
+name: long
+hosts: all
+serial: 2
+inputs: {token: {type: string, sensitive: true}}
+steps:
+- id: work
+  shell: |
+    echo first; echo \"key $TOKEN\"; printf \"half %.9s\" \"$TOKEN\"
+    until test -e \"$HOME/go\"; do sleep 0.1; done
+  env: {TOKEN: \"{{ token }}\"}
+  idempotent: true
+  rollback: {none: it only prints}
+";
+    let plan = planrun.file("plan.yaml", plan);
+    let here = planrun.file("here.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
+    let mut words =
+        format!("planrun apply {plan} -i {here} --yes --follow --set token=canary-of-4242");
+    let server = Server::start("follow");
+    if let Some(server) = &server {
+        let there = planrun.file("there.yaml", server.inventory_with_key());
+        words = format!("{words} -i {there}");
+    }
+    let hosts = 1 + usize::from(server.is_some());
+    let tmux = Tmux::new(&planrun, 100, 30);
+    tmux.line(&format!("clear; {words}"));
+    let mut screen = String::new();
+    eventually("what both commands have printed", || {
+        screen = tmux.screen();
+        screen.matches("| first").count() == hosts && screen.matches("| key ").count() == hosts
+    });
+    assert!(!tmux.all().replace(&words, "").contains("canary"), "{screen}");
+    fs::write(planrun.path("go"), "").unwrap();
+    if let Some(server) = &server {
+        fs::write(server.path("go"), "").unwrap();
+    }
+    tmux.until("succeeded: ");
+    // The command line that was typed has it.
+    let all = tmux.all();
+    assert!(!all.lines().any(|line| line.contains("canary") && !line.contains("--set")), "{all}");
 }
