@@ -113,7 +113,7 @@ fn show(format: RunFormat, context: &Context) -> Exit {
     Exit::INVALID
 }
 
-fn rows(context: &Context) -> [Row; 6] {
+fn rows(context: &Context) -> [Row; 7] {
     let row = |name, set: Option<(Value, Origin)>| Row { name, set };
     let secrets = context.configuration().settings().map(|settings| match &settings.secrets {
         Some(set) => {
@@ -145,6 +145,7 @@ fn rows(context: &Context) -> [Row; 6] {
         ),
         row("color", context.color().map(word)),
         row("output", context.output().map(word)),
+        row("pace", context.pace().map(|set| (json!(set.value.to_string()), set.origin))),
         row("secrets", secrets),
         row("notify", notify),
     ]

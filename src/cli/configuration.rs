@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ColorChoice, ValueEnum as _};
 
+use crate::cli::values::Speed;
 use crate::cli::view::Output;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::{self, Node, Value};
@@ -55,6 +56,7 @@ pub(super) struct Settings {
     pub(super) state_dir: Option<Set<PathBuf>>,
     pub(super) color: Option<Set<ColorChoice>>,
     pub(super) output: Option<Set<Output>>,
+    pub(super) pace: Option<Set<Speed>>,
     pub(super) secrets: Option<Set<SecretCommands>>,
     pub(super) notify: Option<Set<Vec<Target>>>,
 }
@@ -152,6 +154,7 @@ impl Configuration {
             output: word("output").and_then(|(text, line)| {
                 Some(Set { value: Output::from_str(text, false).ok()?, line })
             }),
+            pace: set("pace").map(|(node, line)| Set { value: pace(node), line }),
             secrets,
             notify,
         }
@@ -173,6 +176,15 @@ fn path(text: &str, file: &Path) -> PathBuf {
     match (text.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => file.parent().unwrap_or(file).join(text),
+    }
+}
+
+/// Returns a pace that has passed the check.
+fn pace(node: &Node) -> Speed {
+    match node.value {
+        #[expect(clippy::cast_precision_loss, reason = "a speed")]
+        Value::Int(times) => Speed::Times(times as f64),
+        _ => Speed::Max,
     }
 }
 

@@ -32,9 +32,6 @@ use crate::store::{RunJournal, Store};
 use crate::transport::TransportError;
 use crate::transport::redacting::Redacting;
 
-/// The pace of a model in the live view: the flagship takes half a minute.
-const PACE: f64 = 100.0;
-
 /// How a run is executed and shown.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct How {
@@ -71,11 +68,12 @@ impl How {
                 None => Ok(None),
             };
         }
-        Ok(match self.pace {
-            Some(Speed::Times(times)) => Some(times),
-            Some(Speed::Max) => None,
-            None => self.output(context)?.moves(context).then_some(PACE),
-        })
+        let speed = match self.pace {
+            Some(speed) => speed,
+            None if self.output(context)?.moves(context) => context.usual_pace()?,
+            None => Speed::Max,
+        };
+        Ok(speed.times())
     }
 }
 

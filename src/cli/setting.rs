@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::ColorChoice;
 
 use crate::cli::configuration::{Set, Settings};
+use crate::cli::values::Speed;
 use crate::cli::view::Output;
 use crate::cli::{Context, Exit, Fault, print};
 use crate::report::text::{list, printable};
@@ -121,6 +122,16 @@ impl Context {
             |settings| settings.output.clone(),
             || InForce::default(Output::default()),
         )
+    }
+
+    /// Returns the pace of a model in the live view; `None` if that depends on a configuration with an error.
+    pub(super) fn pace(&self) -> Option<InForce<Speed>> {
+        self.or_file(None, |settings| settings.pace.clone(), || InForce::default(Speed::USUAL))
+    }
+
+    /// Returns the pace of a model in the live view.
+    pub(super) fn usual_pace(&self) -> Result<Speed, Fault> {
+        self.pace().map(|set| set.value).ok_or_else(|| self.unusable(FIX))
     }
 
     /// Returns how a run is shown: as the option of the command says, or else as it is set.

@@ -1,5 +1,6 @@
 //! The options that give a plan its values and hosts.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,15 +59,36 @@ pub(super) enum Speed {
     Max,
 }
 
+impl Speed {
+    /// The flagship takes half a minute.
+    pub(super) const USUAL: Self = Self::Times(100.0);
+
+    /// Returns how many seconds pass in a second; `None` if time jumps.
+    pub(super) fn times(self) -> Option<f64> {
+        match self {
+            Self::Times(times) => Some(times),
+            Self::Max => None,
+        }
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Times(times) => write!(out, "{times}"),
+            Self::Max => out.write_str("max"),
+        }
+    }
+}
+
 /// Reads the pace of a model's time.
 pub(super) fn speed(word: &str) -> Result<Speed, String> {
     if word == "max" {
         return Ok(Speed::Max);
     }
-    let times = word.parse().ok().filter(|times| (0.01..=1_000_000.0).contains(times));
+    let times = word.parse().ok().filter(|times: &f64| times.is_finite() && *times >= 0.01);
     times.map(Speed::Times).ok_or_else(|| {
-        "write how many seconds of the model pass in a second, from 0.01 to 1000000, or `max`"
-            .to_owned()
+        "write how many seconds of the model pass in a second, at least 0.01, or `max`".to_owned()
     })
 }
 

@@ -36,10 +36,12 @@ fn an_option_comes_before_the_environment_before_the_file_before_the_default() {
     assert_eq!(setting(&planrun, &[], "state_dir"), (json!(home), default.clone()));
     assert_eq!(setting(&planrun, &[], "color"), (json!("auto"), default.clone()));
     assert_eq!(setting(&planrun, &[], "output"), (json!("human"), default.clone()));
+    assert_eq!(setting(&planrun, &[], "pace"), (json!("100"), default.clone()));
     assert_eq!(setting(&planrun, &[], "inventory"), (json!([]), default));
 
     let file = planrun.configure(
-        "# mine\nstate_dir: runs\ncolor: always\noutput: plain\ninventory: [prod, ./more.ini]\n",
+        "# mine\nstate_dir: runs\ncolor: always\noutput: plain\ninventory: [prod, ./more.ini]\n\
+         pace: max\n",
     );
     let line =
         |line: u32| json!({"kind": "file", "path": file.display().to_string(), "line": line});
@@ -47,6 +49,7 @@ fn an_option_comes_before_the_environment_before_the_file_before_the_default() {
     assert_eq!(setting(&planrun, &[], "state_dir"), (json!(next_to("runs")), line(2)));
     assert_eq!(setting(&planrun, &[], "color"), (json!("always"), line(3)));
     assert_eq!(setting(&planrun, &[], "output"), (json!("plain"), line(4)));
+    assert_eq!(setting(&planrun, &[], "pace"), (json!("max"), line(6)));
     assert_eq!(
         setting(&planrun, &[], "inventory"),
         (json!(["prod", next_to("./more.ini")]), line(5))
