@@ -300,6 +300,11 @@ impl Going {
         rustix::process::kill_process(self.pid(), Signal::INT).unwrap();
     }
 
+    /// Does what closing the terminal does.
+    pub(crate) fn hang_up(&self) {
+        rustix::process::kill_process(self.pid(), Signal::HUP).unwrap();
+    }
+
     /// Suspends it.
     pub(crate) fn stop(&self) {
         rustix::process::kill_process(self.pid(), Signal::STOP).unwrap();

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, thread};
@@ -50,6 +51,12 @@ struct Server {
 impl Server {
     /// Replies with a status line and more headers; without a status it never replies.
     fn start(reply: Option<&str>) -> Self {
+        Self::gated(reply, &Arc::new(AtomicBool::new(true)))
+    }
+
+    /// The same, but only when the gate is open.
+    fn gated(reply: Option<&str>, gate: &Arc<AtomicBool>) -> Self {
+        let gate = Arc::clone(gate);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::<Mutex<Vec<Request>>>::default();
@@ -59,6 +66,9 @@ impl Server {
             for stream in listener.incoming().map_while(Result::ok) {
                 if let Some(request) = read(&stream) {
                     kept.lock().unwrap().push(request);
+                }
+                while !gate.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(20));
                 }
                 match &reply {
                     Some(reply) => {
@@ -419,4 +429,48 @@ fn the_operator_does_not_wait_for_a_notification_that_hangs() {
     }
     let ended = going.end();
     ended.exits(6).says("2 notifications for slow not delivered before planrun ended");
+}
+
+#[test]
+fn a_terminal_that_closes_does_not_lose_a_notification() {
+    let scene = Scene::new();
+    let gate = Arc::<AtomicBool>::default();
+    let server = Server::gated(Some("200 OK"), &gate);
+    scene.notify(&format!("  - {{webhook: '{}', timeout: 30s}}\n", server.address));
+    let plan = scene.planrun.file("plan.yaml", ASKING);
+    let going = scene.planrun.begin_json(&["apply", &plan, "-i", &scene.hosts]);
+    eventually("the first message is under way", || !server.received().is_empty());
+    eventually("the run is paused", || scene.planrun.runs()[0]["state"] == "paused");
+    for _ in 0..5 {
+        thread::sleep(Duration::from_millis(300));
+        going.hang_up();
+    }
+    gate.store(true, Ordering::SeqCst);
+    let ended = going.end();
+    assert!(!ended.exits(6).all().contains("not delivered"), "{}", ended.all());
+    assert_eq!(server.kinds(), ["question", "end"]);
+}
+
+#[test]
+fn an_error_that_ends_planrun_is_notified_too() {
+    let scene = Scene::new();
+    let server = Server::start(Some("200 OK"));
+    scene.notify(&format!("  - webhook: {}\n", server.address));
+    let gate = scene.planrun.path("gate");
+    let plan = scene.planrun.file(
+        "plan.yaml",
+        format!(
+            "version: 1\nname: losing\nhosts: all\nsteps:\n  - {{id: gate, shell: 'until test -e {}; do sleep 0.1; done', read_only: true}}\n  - {{run: 'true', read_only: true}}\n",
+            gate.display()
+        ),
+    );
+    let mut going = scene.planrun.begin_json(&["apply", &plan, "-i", &scene.hosts]);
+    going.until_sends("h1/gate");
+    fs::remove_file(scene.planrun.path("state/runs.db")).unwrap();
+    fs::write(gate, "").unwrap();
+    going.end().exits(74);
+    assert_eq!(server.kinds(), ["end"]);
+    let end = &server.messages()[0].1;
+    assert_eq!((&end["run_state"], &end["exit_code"]), (&"interrupted".into(), &74.into()));
+    assert!(end["why"].as_str().is_some_and(|why| !why.is_empty()), "{end}");
 }
