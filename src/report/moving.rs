@@ -89,7 +89,7 @@ impl Screen {
         let run = if width(&what) + width(&run) <= columns { run } else { String::new() };
         let elapsed = whole(between(self.state.begun, Some(now)));
         let elapsed = match (planned.is_model, self.times()) {
-            (true, Some(times)) => format!("{elapsed} at {times} times the speed"),
+            (true, Some(times)) => format!("{elapsed} at {times}x"),
             (true, None) => format!("{elapsed} virtual"),
             (false, _) => elapsed,
         };

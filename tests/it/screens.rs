@@ -195,7 +195,7 @@ fn a_resize_loses_no_line_and_an_interrupt_restores_the_terminal() {
         "started: preflight",
         "web1 started",
         "web2 started",
-        "answered   approve (continue), by ",
+        "answered   approve (continue),",
     ] {
         assert_eq!(all.matches(line).count(), 1, "{line}\n{all}");
     }
