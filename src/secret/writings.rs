@@ -37,15 +37,19 @@ pub(super) fn plain(secret: &[u8]) -> Vec<Writing> {
         // It is not text: nothing quotes it, and it has no lines.
         return done(std::iter::once(Writing::whole(secret)));
     };
-    let lines = whole.lines().map(str::trim);
-    let long = lines.filter(|line| line.len() >= SHORTEST_LINE && !is_frame(line));
     let mut all: Vec<String> = Vec::new();
-    for text in std::iter::once(whole).chain(long) {
+    for text in std::iter::once(whole).chain(lines(whole)) {
         all.push(text.to_owned());
         all.extend(quoted(text));
         all.extend(percent(text));
     }
     done(all.into_iter().map(Writing::whole))
+}
+
+/// Returns the lines of a secret of several lines that are searched on their own.
+fn lines(whole: &str) -> impl Iterator<Item = &str> {
+    let long = |line: &&str| line.len() >= SHORTEST_LINE && !is_frame(line);
+    whole.lines().map(str::trim).filter(long)
 }
 
 /// Whether a line is the first or the last of a PEM block: it is the same in all of its kind.
@@ -57,8 +61,11 @@ fn is_frame(line: &str) -> bool {
 pub(super) fn packed(secret: &[u8]) -> Vec<Writing> {
     let mut all = Vec::new();
     let whole = trimmed(secret);
-    all.extend([::hex::encode(whole), ::hex::encode_upper(whole)].map(Writing::whole));
-    all.extend((0..3).flat_map(|shift| [false, true].map(|url| base64(whole, shift, url))));
+    let lines = std::str::from_utf8(whole).into_iter().flat_map(lines).map(str::as_bytes);
+    for part in std::iter::once(whole).chain(lines) {
+        all.extend([::hex::encode(part), ::hex::encode_upper(part)].map(Writing::whole));
+        all.extend((0..3).flat_map(|shift| [false, true].map(|url| base64(part, shift, url))));
+    }
     done(all.into_iter())
 }
 

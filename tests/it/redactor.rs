@@ -122,6 +122,11 @@ fn long_lines_of_a_secret_are_secrets_and_short_ones_are_not() {
     let redactor = Redactor::new([("key", key)]);
     let text = "abc MIIEvQIBADAN -----BEGIN PRIVATE KEY-----";
     assert_eq!(redactor.text(text), "abc «secret key» -----BEGIN PRIVATE KEY-----");
+    for coded in
+        ["TUlJRXZRSUJBREFO", "4d494945765149424144414e", "4D 49 49 45 76 51 49 42 41 44 41 4E"]
+    {
+        assert_eq!(redactor.text(coded), "«secret key»", "{coded}");
+    }
 }
 
 #[test]
