@@ -372,6 +372,20 @@ fn a_stale_page_is_reported_with_the_command_that_renews_it() {
 }
 
 #[test]
+fn a_page_is_not_stale_because_its_plan_is_named_in_another_way() {
+    let planrun = Planrun::new();
+    let page = planrun.path("page.md").to_str().unwrap().to_owned();
+    let whole = crate::harness::root().join("plans/obox-restart.yaml");
+    let named =
+        ["plans/obox-restart.yaml", "./plans/../plans/obox-restart.yaml", whole.to_str().unwrap()];
+    planrun.run(&["explain", "./plans/obox-restart.yaml", "-o", &page]).exits(0);
+    for name in named {
+        planrun.run(&["explain", name, "--check", &page]).exits(0);
+    }
+    planrun.run(&["explain", "plans/etcd-reboot.yaml", "--check", &page]).exits(1);
+}
+
+#[test]
 fn a_procedure_undoes_the_last_step_first_and_a_block_after_its_parts() {
     let planrun = Planrun::new();
     let plan = planrun.file("plan.yaml", UNDOING);

@@ -1,6 +1,6 @@
 //! `planrun explain PLAN`: writes a plan as a page or as a graph, and checks a committed one.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::ValueEnum;
 
@@ -55,10 +55,10 @@ pub(super) fn run(path: &Path, args: &PageArgs, context: &Context) -> Result<Exi
         return Err(Fault::reported(Exit::INVALID));
     };
     print::diagnostics(&found, &sources, context);
-    let text = written(&plan, path, args);
     if let Some(file) = &args.check {
-        return check(&text, file, path, args);
+        return check(&plan, file, path, args);
     }
+    let text = written(&plan, &plain(path), args);
     match &args.output {
         None => context.print(&text),
         Some(file) => std::fs::write(file, text).map_err(|error| {
@@ -78,9 +78,26 @@ fn written(plan: &ReadPlan, path: &Path, args: &PageArgs) -> String {
     }
 }
 
-fn check(text: &str, file: &Path, path: &Path, args: &PageArgs) -> Result<Exit, Fault> {
+/// Returns a path without what changes nothing: `plans/x.yaml` for `./plans/x.yaml`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// Returns the paths that name a plan in some directory, the typed one first: where a page was written does not matter.
+fn spellings(path: &Path) -> Vec<PathBuf> {
+    let whole = std::fs::canonicalize(path).unwrap_or_default();
+    let parts: Vec<Component<'_>> = whole.components().collect();
+    let ends = (0..parts.len()).rev().map(|start| parts[start..].iter().collect());
+    [plain(path)].into_iter().chain(ends).collect()
+}
+
+fn check(plan: &ReadPlan, file: &Path, path: &Path, args: &PageArgs) -> Result<Exit, Fault> {
+    let is_same = |bytes: &[u8]| {
+        let mut paths = spellings(path).into_iter();
+        paths.any(|path| written(plan, &path, args).as_bytes() == bytes)
+    };
     let what = match std::fs::read(file) {
-        Ok(bytes) if bytes == text.as_bytes() => return Ok(Exit::SUCCEEDED),
+        Ok(bytes) if is_same(&bytes) => return Ok(Exit::SUCCEEDED),
         Ok(_) => "is out of date",
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist",
         Err(error) => {
