@@ -2,7 +2,14 @@
 //!
 //! Hosts with addresses are only locked here, never contacted.
 
+use std::collections::BTreeMap;
 use std::fs;
+
+use planrun::diagnostic::Diagnostics;
+use planrun::inventory::read::read;
+use planrun::resolve::{Inputs, resolve};
+use planrun::run::planned::planned;
+use planrun::source::Sources;
 
 use crate::harness::{Planrun, eventually};
 
@@ -133,16 +140,44 @@ fn hosts_that_locks_names_are_locked_and_a_warning_says_how_far() {
 }
 
 #[test]
-fn two_names_of_one_machine_are_one_machine() {
+fn hosts_without_locks_are_shared() {
     let planrun = Planrun::new();
     let inventory = inventory(&planrun);
     let first = plan(&planrun, "first", "hosts: web1\nlocks: [one]");
-    let second = plan(&planrun, "second", "hosts: web2\nlocks: [other]");
+    let second = plan(&planrun, "second", "hosts: web2\nlocks: [one]");
     planrun.file("go", "");
-    // These have no locks of their own.
     let told = planrun.run(&["apply", &first, "-i", &inventory]);
     told.exits(6).says("warning[locks-not-enforced]: `locks` is not enforced on one");
-    planrun.run(&["apply", &second, "-i", &inventory]).exits(7).says("host other is locked");
+    planrun.run(&["apply", &second, "-i", &inventory]).exits(6);
+    // The same for the hosts of a run.
+    let here = "{planrun_connection: local, planrun_locks: none}";
+    let inventory = planrun.file("shared.yaml", format!("web: {{hosts: {{web1: {here}}}}}\n"));
+    let third = plan(&planrun, "third", "hosts: web1");
+    for _ in 0..2 {
+        planrun.run(&["apply", &third, "-i", &inventory]).exits(6);
+    }
+}
+
+#[test]
+fn two_names_of_one_machine_are_one_machine() {
+    let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+    let files = [
+        ("plan.yaml", "version: 1\nname: p\nhosts: all\nsteps: [{wait: 1s}]\n"),
+        (
+            "hosts.yaml",
+            "all: {hosts: {one: {ansible_host: Localhost.test}, other: {ansible_host: localhost.test}}}\n",
+        ),
+    ];
+    let planrun = Planrun::new();
+    let [plan, hosts] = files.map(|(name, text)| planrun.file(name, text));
+    let id = sources.read(plan.as_ref(), &plan).unwrap();
+    let plan_of = planrun::plan::read(&sources, id, &mut found).unwrap();
+    let inventory = read(hosts.as_ref(), &hosts, &mut sources, &mut found).unwrap();
+    let resolved =
+        resolve(plan_of, inventory, &Inputs::default(), &mut sources, &mut found).unwrap();
+    let text = files[0].1;
+    let machines = planned(&resolved, &plan, text, "me@here", BTreeMap::new()).locked_machines();
+    assert_eq!(machines.keys().collect::<Vec<_>>(), ["ssh localhost.test 22"]);
 }
 
 #[test]
