@@ -146,13 +146,19 @@ pub(super) fn again(
     };
     let loaded = load(&subject, context).inspect_err(|_| {
         let here = std::env::current_dir().map(|at| at.display().to_string());
-        if here.is_ok_and(|here| here != request.directory) {
+        let shown = printable(&asked.plan.display().to_string());
+        let help = if here.is_ok_and(|here| here != request.directory) {
             let directory = printable(&request.directory);
-            context.say(&format!(
-                "{} paths in the preview are relative to the current directory; it was saved in {directory}",
-                context.strong("help:")
-            ));
-        }
+            format!(
+                "paths in the preview are relative to the current directory; it was saved in {directory}"
+            )
+        } else {
+            format!(
+                "the preview `{shown}` names these files; if one was moved, make the preview again with \
+                 `planrun preview PLAN -i INV -o FILE`"
+            )
+        };
+        context.say(&format!("{} {help}", context.strong("help:")));
     })?;
     let now = Saved::new(request.clone(), &loaded, saved.preview.clone());
     let mut differences = given(saved, &now);

@@ -192,3 +192,12 @@ fn a_preview_takes_the_place_of_another_preview_only() {
     assert_eq!(fs::read_to_string(&desk.plan).unwrap(), plan);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
+
+#[test]
+fn a_preview_whose_plan_was_moved_says_that_it_names_it() {
+    let desk = Desk::new();
+    fs::rename(&desk.plan, format!("{}.old", desk.plan)).unwrap();
+    let refused = desk.apply(&[]);
+    refused.exits(2).says("nothing was changed").says("check the path");
+    refused.says("names these files; if one was moved, make the preview again");
+}
