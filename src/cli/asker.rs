@@ -5,7 +5,7 @@
 //! cannot be cancelled: a line that is read afterwards belongs to what comes next. Only what is typed after
 //! a question is an answer to it. Without a question, Enter skips ahead in the time of a model.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use async_trait::async_trait;
 use rustix::process::{Signal, getpid, kill_process};
@@ -71,6 +71,14 @@ impl<'a> Operator<'a> {
             }
         }
     }
+
+    /// Gives a question up: what follows does not belong into the line of its prompt.
+    fn left<T>(&self, is_prompt_open: bool) -> Option<T> {
+        if is_prompt_open {
+            self.terminal.prompt("\n");
+        }
+        None
+    }
 }
 
 #[async_trait(?Send)]
@@ -78,6 +86,7 @@ impl Asker for Operator<'_> {
     async fn ask(&self, task: &TaskId, question: &Question) -> Option<(Answer, Option<String>)> {
         let mut stopped = self.stopped.clone();
         let _talk = Talk::begin(&self.talks);
+        let is_open = Cell::new(false);
         let conversation = async {
             let mut lines = self.lines.lock().await;
             let _pause = Pause::new(self.view);
@@ -85,7 +94,9 @@ impl Asker for Operator<'_> {
             lines.discard();
             loop {
                 self.terminal.prompt(&prompt_text(task, &question.answers));
+                is_open.set(true);
                 let line = lines.next().await?;
+                is_open.set(false);
                 match answer(&line, &question.answers) {
                     Ok(answer) => return Some(answer),
                     Err(why) => self.terminal.prompt(&format!("{why}\n")),
@@ -94,7 +105,7 @@ impl Asker for Operator<'_> {
         };
         tokio::select! {
             biased;
-            _ = stopped.wait_for(|stopped| *stopped) => None,
+            _ = stopped.wait_for(|stopped| *stopped) => self.left(is_open.get()),
             answer = conversation => answer,
         }
     }
@@ -102,6 +113,7 @@ impl Asker for Operator<'_> {
     async fn secret(&self, task: &TaskId, name: &str, input: &Input) -> Option<Secret> {
         let mut stopped = self.stopped.clone();
         let _talk = Talk::begin(&self.talks);
+        let is_open = Cell::new(false);
         let conversation = async {
             let mut lines = self.lines.lock().await;
             let _pause = Pause::new(self.view);
@@ -109,7 +121,9 @@ impl Asker for Operator<'_> {
             lines.discard();
             loop {
                 self.terminal.prompt(&secret_prompt(task, name, input));
+                is_open.set(true);
                 let line = lines.next().await?;
+                is_open.set(false);
                 self.terminal.prompt("\n");
                 if hidden.is_cancelled(&line) {
                     // As if it had been typed at any other moment.
@@ -124,7 +138,7 @@ impl Asker for Operator<'_> {
         };
         tokio::select! {
             biased;
-            _ = stopped.wait_for(|stopped| *stopped) => None,
+            _ = stopped.wait_for(|stopped| *stopped) => self.left(is_open.get()),
             secret = conversation => secret,
         }
     }

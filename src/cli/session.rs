@@ -191,9 +191,13 @@ impl Session<'_> {
             // Without a terminal there is no asker.
             let _unheard = stopping.send(true);
         };
+        // Said when a prompt has been given up, which leaves its line first.
+        let unsaid = RefCell::new(None);
         let told = |by: &str| {
-            pause(by);
-            view.borrow().say(&format!("pausing after the running steps, as {by} asked"));
+            if stop.requested().is_none() {
+                pause(by);
+                unsaid.replace(Some(format!("pausing after the running steps, as {by} asked")));
+            }
         };
         let mut inbox = Inbox::new(self.store, self.journal.run(), &answers, &told);
         let clock = self.targets.clock.clone();
@@ -231,9 +235,8 @@ impl Session<'_> {
                     }
                     is_stopping = true;
                     pause(wish.name());
-                    view.borrow().say(
-                        "pausing after the running steps; press ^C again to exit immediately",
-                    );
+                    let text = "pausing after the running steps; press ^C again to exit immediately";
+                    unsaid.replace(Some(text.to_owned()));
                 }
                 () = inbox.look() => {}
                 () = skip(operator.as_ref(), self.targets.pace.as_deref()) => {}
@@ -242,6 +245,10 @@ impl Session<'_> {
                     Ok(Err(error)) => Ended::Locked(error),
                     Err(error) => Ended::Driven(Err(error)),
                 }),
+                () = std::future::ready(()), if unsaid.borrow().is_some() => {
+                    let text = unsaid.take().unwrap_or_default();
+                    view.borrow().say(&text);
+                }
             }
         }
     }

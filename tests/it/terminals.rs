@@ -271,3 +271,29 @@ fn the_model_of_a_run_is_removed_with_it() {
     planrun.run(&["prune"]).exits(0).says("1 run removed");
     assert_eq!(fs::read_dir(planrun.path("state/models")).unwrap().count(), 0);
 }
+
+#[test]
+fn two_stops_are_reported_once_and_not_in_the_line_of_a_prompt() {
+    let planrun = Planrun::new();
+    let words = asking(&planrun);
+    let words: Vec<&str> = [words.iter().map(String::as_str).collect(), vec!["--yes"]].concat();
+    let going = on_a_terminal(&planrun, &words);
+    eventually("web1 asks", || waits_for_an_answer(&planrun, "web1/ask"));
+
+    let stops = [planrun.begin(&["stop", "last"]), planrun.begin(&["stop", "last"])];
+    eventually("both are accepted", || {
+        let database = rusqlite::Connection::open(planrun.path("state/runs.db")).unwrap();
+        let count = "SELECT count(*) FROM requests WHERE reply IS NOT NULL";
+        database.query_row(count, [], |row| row.get(0)).is_ok_and(|number: i64| number == 2)
+    });
+    planrun.file("go", "");
+    for stop in stops {
+        stop.end().exits(0).says("asked to pause after its running steps");
+    }
+    let text = going.end().all().replace('\r', "");
+
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("pausing after")).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    let plain = console::strip_ansi_codes(lines[0]);
+    assert!(plain.trim_start().starts_with("pausing after the running steps, as "), "{text}");
+}
