@@ -177,7 +177,7 @@ impl RunState {
             (true, true) | (false, false) => {}
         }
         match &record.event {
-            Event::Run(event) => self.apply_to_run(event, record.seq),
+            Event::Run(event) => self.apply_to_run(event, record),
             Event::Host { host, event: HostEvent::KeySeen { key } } => {
                 self.host_keys.entry(host.clone()).or_insert_with(|| key.clone());
             }
@@ -209,7 +209,7 @@ impl RunState {
         Ok(())
     }
 
-    fn apply_to_run(&mut self, event: &RunEvent, seq: u64) {
+    fn apply_to_run(&mut self, event: &RunEvent, record: &Record) {
         match event {
             RunEvent::Planned(planned) => {
                 let hosts = planned.hosts.iter();
@@ -229,7 +229,7 @@ impl RunState {
                 if let Some(rollback) = &mut self.rollback {
                     rollback.resumed = true;
                 }
-                self.resume(seq);
+                self.resume(record);
             }
             RunEvent::Ordered { hosts, .. } => {
                 self.ordered = Some(hosts.iter().cloned().collect());
@@ -237,20 +237,26 @@ impl RunState {
             RunEvent::StopRequested { .. } => self.stop_requested = true,
             RunEvent::RollbackRequested { hosts, .. } => {
                 let only = hosts.as_ref().map(|hosts| hosts.iter().cloned().collect());
-                self.rollback = Some(Requested { only, resumed: false });
+                let request = Requested { only, resumed: false };
+                for (name, host) in &mut self.hosts {
+                    if request.includes(name) {
+                        host.return_from_abort();
+                    }
+                }
+                self.rollback = Some(request);
                 self.abort = None;
-                self.resume(seq);
+                self.resume(record);
                 self.interrupt_teardown();
                 self.hosts.values_mut().for_each(HostState::doubt_again);
             }
             RunEvent::AbortRequested { by, reason } => {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}"));
                 let why = format!("aborted by {by}{}", reason.unwrap_or_default());
-                self.abort = Some(Abort { why, at: seq });
+                self.abort = Some(Abort { why, at: record.seq });
                 if let Some(rollback) = &mut self.rollback {
                     rollback.resumed = true;
                 }
-                self.resume(seq);
+                self.resume(record);
                 self.interrupt_teardown();
             }
             RunEvent::Paused { why } => {
@@ -260,14 +266,18 @@ impl RunState {
             RunEvent::Ended { status, why } => {
                 self.status = *status;
                 self.why.clone_from(why);
+                // Nothing is done any more with the hosts that it leaves as they are.
+                if self.abort.is_some() || *status == RunStatus::Aborted {
+                    self.hosts.values_mut().for_each(HostState::abort);
+                }
             }
         }
     }
 
     /// Another process continues the run: a stop no longer counts, and stuck hosts are rolled back
     /// further, unless other hosts are to be rolled back.
-    fn resume(&mut self, seq: u64) {
-        self.resumed_at = seq;
+    fn resume(&mut self, record: &Record) {
+        self.resumed_at = record.seq;
         self.ordered = None;
         self.stop_requested = false;
         self.why = None;
@@ -286,7 +296,7 @@ impl RunState {
             let is_left = self.rollback.as_ref().is_some_and(|rollback| rollback.leaves(name))
                 || self.abort.is_some() && !is_setup;
             if host.status == HostStatus::Stuck && !is_left {
-                host.retry_rollback(&self.planned);
+                host.retry_rollback(record.at, &self.planned);
                 is_retried |= !is_setup;
             }
         }

@@ -21,6 +21,7 @@ mod answers;
 mod detail;
 pub mod estimate;
 pub mod json;
+mod left;
 mod line;
 pub mod live;
 mod moving;

@@ -101,9 +101,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
             context.say(&format!("  {}", printable(&line)));
         }
     }
-    let hosts = announce(&taken, &requested_state, context);
+    let parts = announce(&taken, &requested_state, context);
     let is_model = !planned(&taken.records)?.models.is_empty();
-    let changes = hosts > 0 || !refused.is_empty();
+    let changes = parts > 0 || !refused.is_empty();
     if changes && !args.yes && !is_model && !context.confirm("roll them back?")? {
         return Ok(Exit::INVALID);
     }
@@ -129,7 +129,7 @@ fn chosen(limit: &str, planned: &RunPlanned) -> Result<Vec<HostName>, Fault> {
 }
 
 /// Prints the hosts to roll back and their order, from the state of the run before and after the request. Returns
-/// their number.
+/// the number of hosts and stages.
 fn announce(taken: &OpenRun, requested: &RunState, context: &Context) -> usize {
     // An unreadable plan is reported later.
     let planned = planned(&taken.records).map(restore);
@@ -147,7 +147,11 @@ fn announce(taken: &OpenRun, requested: &RunState, context: &Context) -> usize {
         0 | 1 => "",
         _ => ", the last one started first; each batch is rolled back before the next one starts",
     };
-    context.say(&format!("rolling back {}{how}:", count(hosts, "host")));
+    let what = match hosts {
+        0 => list(batches.iter().flatten().map(|stage| stage.as_str()), MOST_NAMES),
+        _ => count(hosts, "host"),
+    };
+    context.say(&format!("rolling back {what}{how}:"));
     if !state.torn_down().0.is_empty() {
         context.say("  the setup is torn down, and is not set up again for the rollback");
     }

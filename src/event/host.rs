@@ -134,7 +134,7 @@ pub enum HostStatus {
     /// Its preflight failed; nothing was changed.
     Refused,
     /// A step failed and nothing was undone: there was nothing, or it was past the point of no
-    /// return, or the run was aborted.
+    /// return.
     Failed,
     /// It could not be reached.
     Unreachable,
@@ -151,6 +151,8 @@ pub enum HostStatus {
     RolledBack,
     /// A handler failed: the operator must repair the host.
     Stuck,
+    /// The operator ended the run while planrun was working on it; it stays as it is.
+    Aborted,
 }
 
 impl HostStatus {

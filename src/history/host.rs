@@ -20,10 +20,14 @@ pub struct HostState {
     pub stage: Option<Stage>,
     /// The end of the run for which its teardowns have started, and its status before.
     pub teardown: Option<(RunStatus, HostStatus)>,
+    /// Its status when the operator ended the run, if planrun was working on it.
+    pub before_abort: Option<HostStatus>,
     /// The number of the event that started it; 0 before.
     pub begun_at: u64,
     pub begun: Option<Timestamp>,
     pub ended: Option<Timestamp>,
+    /// When its rollback started, or was continued after it was stuck.
+    pub undoing: Option<Timestamp>,
     /// What the preflight before the first change found.
     pub preflight: Option<PreflightVerdict>,
     /// The result of the preflight when the host started.
@@ -111,6 +115,7 @@ impl HostState {
                     return Err(format!("is past its point of no return: {sentence}"));
                 }
                 self.status = HostStatus::RollingBack;
+                self.undoing = Some(record.at);
                 self.start_undoing(planned);
                 self.why = Some(why.clone());
             }
@@ -122,6 +127,7 @@ impl HostState {
                         | HostStatus::Succeeded
                         | HostStatus::Failed
                         | HostStatus::RollingBack
+                        | HostStatus::Aborted
                 ) {
                     return Err("has nothing to tear down".into());
                 }
@@ -132,6 +138,9 @@ impl HostState {
             HostEvent::Ended { status, why } => {
                 if !self.is_at_work() {
                     return Err("has ended already, or never started".into());
+                }
+                if *status == HostStatus::Aborted {
+                    self.before_abort = Some(self.without_teardown());
                 }
                 self.status = *status;
                 if self.teardown.is_none() || self.ended.is_none() {
@@ -185,12 +194,15 @@ impl HostState {
                     command: command.clone(),
                     timeout: *timeout,
                     intended: record.at,
+                    at: (record.seq, 0),
                     outcome: None,
                     is_refuted: false,
                     is_released: false,
                 })?;
             }
-            TaskEvent::AttemptEnded { attempt, outcome } => task.end_attempt(attempt, outcome)?,
+            TaskEvent::AttemptEnded { attempt, outcome } => {
+                task.end_attempt(attempt, outcome, record.seq)?;
+            }
             TaskEvent::WaitTicked { waited } => task.waited = *waited,
             TaskEvent::TimeSpent { spent } => (task.spent, task.spent_at) = (*spent, record.seq),
             TaskEvent::RequirementsPassed => task.required_at = record.seq,
@@ -340,6 +352,25 @@ impl HostState {
         self.teardown = None;
     }
 
+    /// The operator has ended the run: what planrun was doing with it ends there.
+    pub(super) fn abort(&mut self) {
+        if self.is_at_work() {
+            self.before_abort = Some(self.without_teardown());
+            self.teardown = None;
+            self.status = HostStatus::Aborted;
+        }
+    }
+
+    /// A run that the operator had ended is rolled back. After a point of no return a host stays as it is.
+    pub(super) fn return_from_abort(&mut self) {
+        let is_open = |before: &mut HostStatus| {
+            self.no_return.is_none() || *before == HostStatus::RollingBack
+        };
+        if let Some(before) = self.before_abort.take_if(is_open) {
+            self.status = before;
+        }
+    }
+
     /// Something else is to be done: what the operator has decided about commands that may be running was about
     /// something before.
     pub(super) fn doubt_again(&mut self) {
@@ -353,7 +384,8 @@ impl HostState {
     }
 
     /// Continues the handlers of a stuck host.
-    pub(super) fn retry_rollback(&mut self, planned: &Planned) {
+    pub(super) fn retry_rollback(&mut self, at: Timestamp, planned: &Planned) {
+        self.undoing = Some(at);
         let is_teardown = self.teardown.is_some();
         self.status = if is_teardown { HostStatus::TearingDown } else { HostStatus::RollingBack };
         self.restart_failed(planned);

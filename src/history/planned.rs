@@ -2,6 +2,7 @@
 //! of its steps.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -37,6 +38,8 @@ pub struct Planned {
     pub serial: Vec<usize>,
     /// The steps, in the order of the plan.
     steps: IndexMap<StepPath, OutlineStep>,
+    /// The steps that have a handler, each with it.
+    handlers: HashMap<StepPath, StepPath>,
 }
 
 impl Planned {
@@ -46,7 +49,7 @@ impl Planned {
             let host = planned.inventory.host(name);
             host.is_some_and(|host| host.link.connection == Connection::Model)
         };
-        Self {
+        let mut own = Self {
             plan: outline.plan.clone(),
             summary: outline.summary.clone(),
             by: planned.by.clone(),
@@ -59,7 +62,12 @@ impl Planned {
             is_model: !planned.hosts.is_empty() && planned.hosts.iter().all(is_model),
             serial: outline.serial.clone(),
             steps: outline.steps.iter().map(|step| (step.path.clone(), step.clone())).collect(),
-        }
+            handlers: HashMap::new(),
+        };
+        let handlers = own.steps.keys();
+        let undone = handlers.filter_map(|path| Some((own.undone_by(path)?, path.clone())));
+        own.handlers = undone.collect();
+        own
     }
 
     /// Returns the paths of the steps, in the order of the plan.
@@ -111,17 +119,26 @@ impl Planned {
         (step.item() == handler.item()).then_some(step)
     }
 
-    /// Returns the teardowns, each with the step that it undoes.
-    pub(super) fn teardowns(&self) -> impl Iterator<Item = (&StepPath, &StepPath)> {
-        let teardowns = self.steps.values().filter(|outline| outline.teardown);
-        teardowns.filter_map(|outline| Some((&outline.path, outline.parent.as_ref()?)))
+    /// Returns the handler of a step, or of an item of one, if it has one.
+    pub(super) fn handler_of(&self, step: &StepPath) -> Option<StepPath> {
+        let plain = step.in_plan();
+        let handler = self.handlers.get(&plain)?;
+        Some(match step.item() {
+            Some(number) => handler.at_item(&plain, number),
+            None => handler.clone(),
+        })
+    }
+
+    /// Whether a step is a teardown as a whole.
+    pub(super) fn is_whole_teardown(&self, step: &StepPath) -> bool {
+        self.outlined(step).is_some_and(|outline| outline.teardown)
     }
 
     /// Whether a step is a teardown, or a part of one.
     pub fn is_teardown(&self, step: &StepPath) -> bool {
         let step = step.in_plan();
         let mut holders = self.holders(&step);
-        holders.any(|step| self.outlined(step).is_some_and(|outline| outline.teardown))
+        holders.any(|step| self.is_whole_teardown(step))
     }
 
     /// Whether a step of a rollback sent nothing because its condition was already true.

@@ -48,12 +48,9 @@ impl RunState {
         if let Some(only) = &mut only
             && !self.real_hosts().any(|(name, host)| is_left(only, name) && host.keeps_a_change())
         {
-            only.extend(
-                self.hosts
-                    .iter()
-                    .filter(|(_, it)| it.stage.is_some())
-                    .map(|(name, _)| name.clone()),
-            );
+            let stages = self.hosts.iter();
+            let stages = stages.filter(|(_, it)| it.stage.is_some() && it.begun_at > 0);
+            only.extend(stages.map(|(name, _)| name.clone()));
         }
         Requested { only, resumed: false }
     }
@@ -66,9 +63,10 @@ impl RunState {
             return true;
         }
         let can = |name: &HostName, host: &HostState| match (host.stage, host.without_teardown()) {
-            (Some(Stage::Setup), HostStatus::Succeeded | HostStatus::Failed) => {
-                host.no_return.is_none() && self.keeps_nothing()
-            }
+            (
+                Some(Stage::Setup),
+                HostStatus::Succeeded | HostStatus::Failed | HostStatus::Aborted,
+            ) => host.no_return.is_none() && self.keeps_nothing() && self.has_to_undo(host),
             _ => request.includes(name) && host.can_be_rolled_back(),
         };
         self.hosts.iter().any(|(name, host)| can(name, host))
@@ -112,7 +110,7 @@ impl HostState {
             | HostStatus::Refused
             | HostStatus::Unreachable
             | HostStatus::Quarantined => false,
-            HostStatus::Succeeded | HostStatus::Failed => self.was_changed(),
+            HostStatus::Succeeded | HostStatus::Failed | HostStatus::Aborted => self.was_changed(),
             HostStatus::Active
             | HostStatus::RollingBack
             | HostStatus::TearingDown
@@ -129,7 +127,10 @@ impl HostState {
     }
 
     fn is_forward(&self) -> bool {
-        matches!(self.status, HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed)
+        matches!(
+            self.status,
+            HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed | HostStatus::Aborted
+        )
     }
 
     pub fn rollback_can_start(&self) -> bool {
@@ -139,11 +140,6 @@ impl HostState {
     /// Whether a rollback can start on it, or continue.
     pub fn can_be_rolled_back(&self) -> bool {
         matches!(self.status, HostStatus::Stuck) || self.is_undoing() || self.rollback_can_start()
-    }
-
-    /// Whether anything was sent for it.
-    pub fn was_touched(&self) -> bool {
-        self.tasks.values().any(|task| !task.attempts.is_empty())
     }
 
     /// Whether a command of a rollback may have run for it.

@@ -1,7 +1,7 @@
 //! What the setup of a run has left.
 
 use crate::event::{HostStatus, Reason, RunStatus, TaskStatus};
-use crate::history::{HostState, RunState, TaskState};
+use crate::history::{AttemptState, HostState, RunState, TaskState};
 use crate::inventory::HostName;
 use crate::task::{Stage, StepPath, TaskId};
 
@@ -9,23 +9,28 @@ impl RunState {
     /// Returns the tasks of the setup that may have run, have a teardown and are not torn down.
     pub fn still_set(&self) -> Vec<TaskId> {
         let Some((name, setup)) = self.stage(Stage::Setup) else { return Vec::new() };
-        let planned = &self.planned;
-        let mut found = Vec::new();
-        for (path, task) in &setup.tasks {
-            let plain = path.in_plan();
-            let teardown = planned.teardowns().find(|(_, undone)| **undone == plain);
-            let Some((teardown, undone)) = teardown.filter(|_| task.items.is_none()) else {
-                continue;
-            };
-            let teardown = match path.item() {
-                Some(number) => teardown.at_item(undone, number),
-                None => teardown.clone(),
-            };
-            if self.may_have_run(setup, path) && !setup.task(&teardown).is_some_and(is_over) {
-                found.push(TaskId { host: name.clone(), step: path.clone() });
-            }
-        }
-        found
+        let is_teardown = |handler: &StepPath| self.planned.is_whole_teardown(handler);
+        let left = self.not_undone(setup).filter(|(_, handler)| is_teardown(handler));
+        left.map(|(path, _)| TaskId { host: name.clone(), step: path.clone() }).collect()
+    }
+
+    /// Whether a host, or a stage, has a step that may have run, has a handler and is not undone.
+    pub fn has_to_undo(&self, host: &HostState) -> bool {
+        self.not_undone(host).next().is_some()
+    }
+
+    /// Returns the steps that may have run, have a handler and are not undone; each with its handler.
+    fn not_undone<'h>(
+        &'h self,
+        host: &'h HostState,
+    ) -> impl Iterator<Item = (&'h StepPath, StepPath)> {
+        let plain = host.tasks.iter().filter(|(_, task)| task.items.is_none());
+        plain.filter_map(move |(path, _)| {
+            let handler = self.planned.handler_of(path)?;
+            let is_left =
+                self.may_have_run(host, path) && !host.task(&handler).is_some_and(is_over);
+            is_left.then_some((path, handler))
+        })
     }
 
     /// Whether the run is stuck, but no host: then a resume continues the teardown, or the rollback, of the setup.
@@ -47,10 +52,10 @@ impl RunState {
     pub fn torn_down(&self) -> (Vec<&StepPath>, Vec<(&StepPath, &Reason)>) {
         let (mut ran, mut left_out) = (Vec::new(), Vec::new());
         let Some((_, setup)) = self.stage(Stage::Setup) else { return (ran, left_out) };
-        let whole = setup.tasks.iter().filter(|(path, task)| {
-            task.items.is_none()
-                && self.planned.teardowns().any(|(teardown, _)| path.in_plan() == *teardown)
-        });
+        let whole = setup
+            .tasks
+            .iter()
+            .filter(|(path, task)| task.items.is_none() && self.planned.is_whole_teardown(path));
         for (path, task) in whole {
             match (task.status, &task.why) {
                 (Some(TaskStatus::Skipped), Some(why)) => left_out.push((path, why)),
@@ -74,12 +79,33 @@ impl RunState {
         found
     }
 
-    /// Whether something of a step, or of its parts, may have happened.
-    fn may_have_run(&self, setup: &HostState, path: &StepPath) -> bool {
-        let is_part = |other: &StepPath| {
-            other == path || self.planned.is_within(other, path) && !self.planned.is_handler(other)
+    /// Returns the attempts for whose end the last abort has waited: they may have been running when it was requested.
+    pub fn waited_for(&self) -> Vec<(TaskId, &AttemptState)> {
+        let Some(abort) = &self.abort else { return Vec::new() };
+        let is_waited_for = |attempt: &&AttemptState| {
+            let (intended, ended) = attempt.at;
+            intended < abort.at && abort.at < ended && !attempt.may_be_running()
         };
-        setup.tasks.iter().any(|(other, task)| is_part(other) && task.may_have_run())
+        let mut found = Vec::new();
+        for (name, host) in &self.hosts {
+            for (path, task) in &host.tasks {
+                let attempts = task.attempts.iter().filter(is_waited_for);
+                let id = || TaskId { host: name.clone(), step: path.clone() };
+                found.extend(attempts.map(|attempt| (id(), attempt)));
+            }
+        }
+        found
+    }
+
+    /// Whether something of a step, or of its parts, may have happened.
+    fn may_have_run(&self, host: &HostState, path: &StepPath) -> bool {
+        let is_part = |other: &StepPath| {
+            self.planned.is_within(other, path) && !self.planned.is_handler(other)
+        };
+        let mut tasks = host.tasks.iter();
+        host.task(path).is_some_and(TaskState::may_have_run)
+            || self.planned.action(path) == "block"
+                && tasks.any(|(other, task)| task.may_have_run() && is_part(other))
     }
 }
 

@@ -74,6 +74,8 @@ pub struct AttemptState {
     pub timeout: Duration,
     /// When its intent was recorded.
     pub intended: Timestamp,
+    /// The numbers of the events with its intent and with its outcome; 0 before.
+    pub at: (u64, u64),
     /// `None` while this is not recorded.
     pub outcome: Option<Outcome>,
     /// The operator has decided that it had no effect.
@@ -244,11 +246,18 @@ impl TaskState {
         Ok(())
     }
 
-    pub(super) fn end_attempt(&mut self, id: &AttemptId, outcome: &Outcome) -> Result<(), String> {
+    pub(super) fn end_attempt(
+        &mut self,
+        id: &AttemptId,
+        outcome: &Outcome,
+        seq: u64,
+    ) -> Result<(), String> {
         // An attempt that seemed to be running may turn out to have ended.
         let found = self.attempts.iter_mut().rfind(|one| one.id == *id);
         let found = found.filter(|one| one.may_be_running());
-        found.ok_or("has no such attempt that may be running")?.outcome = Some(outcome.clone());
+        let found = found.ok_or("has no such attempt that may be running")?;
+        found.outcome = Some(outcome.clone());
+        found.at.1 = seq;
         Ok(())
     }
 

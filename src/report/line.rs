@@ -337,9 +337,9 @@ fn host_ended(
         _ => String::new(),
     }];
     text.extend(why.map(|why| sentence(&why.text)));
-    if host.begun.is_some() && host.teardown.is_none() {
-        text.push(format!("after {}", duration(between(host.begun, host.ended))));
-    }
+    // A rollback counts from its own start.
+    let begun = host.undoing.or(host.begun).filter(|_| host.teardown.is_none());
+    text.extend(begun.map(|at| format!("after {}", duration(between(Some(at), host.ended)))));
     text.retain(|part| !part.is_empty());
     Line::new(status.word(), host_tone(status), text.join("; "))
 }

@@ -28,7 +28,8 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
     let again = apply(state, program);
     let has_something = |host: &HostState| {
         let is_due = host.stage != Some(Stage::Setup) || state.keeps_nothing();
-        is_due && host.can_be_rolled_back() && host.was_touched()
+        let is_half_done = host.status == HostStatus::Stuck || host.is_undoing();
+        is_due && host.can_be_rolled_back() && (is_half_done || state.has_to_undo(host))
     };
     let can_roll_back = state.hosts.values().any(has_something);
     match state.status {

@@ -20,12 +20,13 @@ use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::page::{Block, Listing, Page, Text, Tone};
 use crate::report::detail::sentence;
+use crate::report::left::{host_left, waited_for};
 use crate::report::line::steps as counted;
 use crate::report::open::{StoredRun, commands, state_word, waits_for};
 use crate::report::run_page::phase::Phase;
 use crate::report::run_page::story::Story;
 use crate::report::summary::{Invocation, meaning};
-use crate::report::tally::{batches, still_set, title_of};
+use crate::report::tally::{batches, may_still_run, still_set, title_of};
 use crate::report::text::{clip, duration, list, printable};
 use crate::report::tones::{host_tone, run_tone};
 use crate::report::{Style, detail};
@@ -86,10 +87,13 @@ fn notes(state: &RunState, kept: &StoredRun<'_>) -> Vec<Block> {
     out.extend(waits_for(state).into_iter().map(|wait| {
         Block::Note(Tone::Warn, Text::new().strong("Waiting for").plain(" ").prose(&wait))
     }));
+    let note = |tone, what: &str, text: &str| {
+        Block::Note(tone, Text::new().strong(what).plain(": ").plain(text))
+    };
     let set = still_set(state).filter(|_| !kept.is_alive);
-    out.extend(set.map(|set| {
-        Block::Note(Tone::Warn, Text::new().strong("Still set").plain(": ").plain(&set))
-    }));
+    out.extend(set.map(|set| note(Tone::Warn, "Still set", &set)));
+    out.extend(waited_for(state).map(|waited| note(Tone::Plain, "Waited for", &waited)));
+    out.extend(may_still_run(state).map(|runs| note(Tone::Warn, "May still be running", &runs)));
     let damage = kept.damage.iter().take(MOST_NAMED);
     out.extend(damage.map(|line| {
         Block::Note(Tone::Bad, Text::new().strong("Damaged").plain(": ").plain(&sentence(line)))
@@ -151,7 +155,9 @@ fn hosts(state: &RunState, story: &Story, style: &Style) -> Vec<Block> {
         let started = host.begun.map_or_else(String::new, |at| style.clock(at));
         let took = host.begun.map(|_| duration(between(host.begun, host.ended.or(state.last))));
         let why = host.why.as_ref().filter(|_| status != HostStatus::Succeeded);
-        let said = why.map(|why| sentence(&why.text)).unwrap_or_default();
+        let left = if status == HostStatus::Aborted { host_left(state, host) } else { Vec::new() };
+        let said = why.map(|why| sentence(&why.text)).into_iter().chain(left);
+        let said = said.collect::<Vec<_>>().join("; ");
         let counted = host.begun.map(|_| counted(state, host)).unwrap_or_default();
         vec![
             Text::new().link(name.as_str(), &format!("host-{name}")),

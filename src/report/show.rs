@@ -10,15 +10,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::event::{
-    Event, Outcome, Record, RunEvent, RunId, RunPlanned, TaskEvent, TaskId, TaskStatus,
+    Event, HostStatus, Outcome, Record, RunEvent, RunId, RunPlanned, TaskEvent, TaskId, TaskStatus,
 };
 use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, LINE_WIDTH, delegated, sentence};
+use crate::report::left::{host_left, waited_for};
 use crate::report::line::{Line, for_each, line_of};
 use crate::report::open::{StoredRun, commands, state_word, waits_for, what_next};
 use crate::report::summary::Invocation;
-use crate::report::tally::{batches, still_set, title_of};
+use crate::report::tally::{batches, may_still_run, still_set, title_of};
 use crate::report::text::{clip, duration, lines, list, pad, pretty_json, printable};
 use crate::report::tones::{host_tone, run_tone, task_tone};
 use crate::report::{Page, Style, Tone, detail};
@@ -50,6 +51,11 @@ pub fn text(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
         let status = style.paint(host_tone(host.shown_status()), host.shown_status().word());
         let heading = format!("{}: {status}", printable(name.as_str()));
         page.group(&heading, groups.get(&Some(name)));
+        if host.status == HostStatus::Aborted {
+            for text in host_left(&state, host) {
+                page.line(&format!("  {text}"));
+            }
+        }
     }
     page.out.push_str(&what_next(&state, kept, invocation));
     page.out
@@ -59,6 +65,8 @@ pub fn text(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
 pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
     let state = RunState::for_report(kept.records);
     let of = |(name, host): (&HostName, &HostState)| json!({"name": name, "status": host.shown_status()});
+    let tasks = |tasks: Vec<&TaskId>| tasks.into_iter().map(TaskId::to_string).collect::<Vec<_>>();
+    let (waited, running, set) = (state.waited_for(), state.may_still_run(), state.still_set());
     let stages = state.in_order().filter(|(_, host)| host.stage.is_some());
     pretty_json(&json!({
         "id": invocation.run,
@@ -71,7 +79,9 @@ pub fn json(kept: &StoredRun<'_>, invocation: &Invocation) -> String {
         "next": commands(&state, kept, invocation),
         "hosts": state.real_hosts().map(of).collect::<Vec<_>>(),
         "stages": stages.map(of).collect::<Vec<_>>(),
-        "still_set": state.still_set().iter().map(TaskId::to_string).collect::<Vec<_>>(),
+        "waited_for": tasks(waited.iter().map(|(task, _)| task).collect()),
+        "may_still_run": tasks(running.iter().map(|(task, _)| task).collect()),
+        "still_set": tasks(set.iter().collect()),
         "damage": kept.damage,
         "records": kept.records,
     }))
@@ -99,6 +109,12 @@ impl Page<'_> {
             && let Some(set) = still_set(state)
         {
             self.fact("still set", &set);
+        }
+        if let Some(waited) = waited_for(state) {
+            self.fact("waited for", &waited);
+        }
+        if let Some(runs) = may_still_run(state) {
+            self.fact("may run", &runs);
         }
         let planned = records.iter().find_map(|record| match &record.event {
             Event::Run(RunEvent::Planned(planned)) => Some((record, planned)),

@@ -7,16 +7,16 @@
 use indexmap::IndexMap;
 
 use crate::event::{
-    HostStatus, PreflightVerdict, Question, Reason, Record, RunId, RunStatus, StepPath, TaskId,
-    TaskStatus,
+    HostStatus, PreflightVerdict, Question, Reason, Record, RunId, RunStatus, TaskId, TaskStatus,
 };
 use crate::history::{HostState, RunState, between};
 use crate::inventory::HostName;
 use crate::report::detail::{Detail, sentence};
+use crate::report::left::{host_left, waited_for};
 use crate::report::line::steps;
 use crate::report::next::{answers, next};
 use crate::report::tally::{
-    by_status, item_of, may_still_run, steps_ended, still_set, title_of, torn_down,
+    by_status, may_still_run, step_text, steps_ended, still_set, title_of, torn_down,
     was_already_done,
 };
 use crate::report::text::{count, duration, pad, printable, width, wrap};
@@ -98,11 +98,17 @@ impl Page<'_> {
         } else {
             let total = state.real_hosts().count();
             for (at, (status, number)) in by_status(state).into_iter().enumerate() {
-                let status = status.word();
+                let word = status.word();
+                let unsent = if status == HostStatus::RolledBack { unsent(state) } else { 0 };
+                let unsent = match unsent {
+                    0 => String::new(),
+                    all if all == number => " (no rollback was sent)".to_owned(),
+                    some => format!(" (no rollback was sent to {some})"),
+                };
                 parts.push(match at {
-                    0 if number == total => format!("{} {status}", count(total, "host")),
-                    0 => format!("{number} of {} {status}", count(total, "host")),
-                    _ => format!("{number} {status}"),
+                    0 if number == total => format!("{} {word}{unsent}", count(total, "host")),
+                    0 => format!("{number} of {} {word}{unsent}", count(total, "host")),
+                    _ => format!("{number} {word}{unsent}"),
                 });
             }
         }
@@ -114,8 +120,10 @@ impl Page<'_> {
         }
         let said = state.why.as_deref().map(sentence).unwrap_or_default();
         let set = still_set(state).map(|set| format!("Still set: {set}.")).unwrap_or_default();
+        let waited = waited_for(state).map(|waited| format!("Waited for {waited}."));
         let runs = may_still_run(state).map(|runs| format!("May still be running: {runs}."));
-        for text in [said.as_str(), meaning(state), &set, &runs.unwrap_or_default()] {
+        let (waited, runs) = (waited.unwrap_or_default(), runs.unwrap_or_default());
+        for text in [said.as_str(), meaning(state), &set, &waited, &runs] {
             if !text.is_empty() {
                 for line in wrap(text, self.style.width.max(20)) {
                     self.line(&line);
@@ -237,6 +245,12 @@ pub(crate) fn meaning(state: &RunState) -> &'static str {
     }
 }
 
+/// Counts the hosts that are rolled back and to which nothing was sent for that.
+fn unsent(state: &RunState) -> usize {
+    let is_unsent = |host: &HostState| host.status == HostStatus::RolledBack && !host.was_undone();
+    state.real_hosts().filter(|(_, host)| is_unsent(host)).count()
+}
+
 /// Whether a handler sent nothing on a host that is rolled back.
 fn is_already_done(state: &RunState) -> bool {
     let mut hosts =
@@ -265,6 +279,7 @@ fn host_texts(state: &RunState, name: &HostName, host: &HostState) -> Vec<String
             out.push(format!("{}, took {took}{torn_down}", steps(state, host)));
         }
         HostStatus::Failed => out.extend(torn_down(state, host)),
+        HostStatus::Aborted => out.extend(host_left(state, host)),
         HostStatus::Active => {
             out.extend(host.open.iter().map(|step| step_text(state, host, "at", step)));
             if host.open.is_empty() {
@@ -303,11 +318,6 @@ fn host_texts(state: &RunState, name: &HostName, host: &HostState) -> Vec<String
 /// Whether a rollback was requested, and the host is past its point of no return.
 fn is_refused(state: &RunState, host: &HostState) -> bool {
     state.rollback.is_some() && host.no_return.is_some()
-}
-
-fn step_text(state: &RunState, host: &HostState, words: &str, step: &StepPath) -> String {
-    let title = sentence(&state.planned.title(step)) + &item_of(state, host, step);
-    format!("{words} {}: {title}", printable(&step.to_string()))
 }
 
 /// Whether a host started and did not succeed.

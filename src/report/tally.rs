@@ -2,6 +2,7 @@
 
 use crate::event::{HostStatus, Outline, Reason, RunStatus, StepPath, TaskId, TaskStatus};
 use crate::history::{HostState, RunState, TaskState};
+use crate::inventory::HostName;
 use crate::report::detail::{one_line, sentence};
 use crate::report::text::{clip, list, printable};
 
@@ -12,7 +13,7 @@ const ITEM_WIDTH: usize = 40;
 const MOST_SET: usize = 8;
 
 /// The states of a host, the most urgent first.
-const BY_SEVERITY: [HostStatus; 11] = [
+const BY_SEVERITY: [HostStatus; 12] = [
     HostStatus::Stuck,
     HostStatus::Quarantined,
     HostStatus::Unreachable,
@@ -21,6 +22,7 @@ const BY_SEVERITY: [HostStatus; 11] = [
     HostStatus::RollingBack,
     HostStatus::TearingDown,
     HostStatus::Active,
+    HostStatus::Aborted,
     HostStatus::RolledBack,
     HostStatus::Succeeded,
     HostStatus::NotStarted,
@@ -66,10 +68,7 @@ pub(super) fn still_set(state: &RunState) -> Option<String> {
 pub(super) fn may_still_run(state: &RunState) -> Option<String> {
     let runs = state.may_still_run();
     let is_over = state.status.has_ended() || state.status == RunStatus::Stuck;
-    let words = runs.iter().map(|(task, on)| {
-        let title = title_of(state, task);
-        format!("{} ({title}, on {})", printable(&task.to_string()), printable(on.as_str()))
-    });
+    let words = runs.iter().map(|(task, on)| command_of(state, task, on));
     (is_over && !runs.is_empty()).then(|| list(words, MOST_SET))
 }
 
@@ -86,6 +85,23 @@ pub(super) fn torn_down(state: &RunState, setup: &HostState) -> Option<String> {
         (true, left) => format!("teardowns skipped: {}", list(left.iter().map(one), MOST_SET)),
         (false, left) => format!("torn down; skipped: {}", list(left.iter().map(one), MOST_SET)),
     })
+}
+
+/// Returns a step of a host with its title: `at upgrade: Upgrade it`.
+pub(super) fn step_text(
+    state: &RunState,
+    host: &HostState,
+    words: &str,
+    step: &StepPath,
+) -> String {
+    let title = sentence(&state.planned.title(step)) + &item_of(state, host, step);
+    format!("{words} {}: {title}", printable(&step.to_string()))
+}
+
+/// Returns a command as it is named in reports: `s2/upgrade (upgrade, on s2)`.
+pub(super) fn command_of(state: &RunState, task: &TaskId, on: &HostName) -> String {
+    let (id, title) = (printable(&task.to_string()), title_of(state, task));
+    format!("{id} ({title}, on {})", printable(on.as_str()))
 }
 
 /// Returns the title of a task, with its item, printable. A title that is only a template is

@@ -17,7 +17,7 @@ pub(crate) fn host_tone(status: HostStatus) -> Tone {
         HostStatus::NotStarted => Tone::Quiet,
         HostStatus::Active | HostStatus::TearingDown => Tone::Plain,
         HostStatus::Succeeded => Tone::Good,
-        HostStatus::RollingBack | HostStatus::RolledBack => Tone::Warn,
+        HostStatus::RollingBack | HostStatus::RolledBack | HostStatus::Aborted => Tone::Warn,
         HostStatus::Refused
         | HostStatus::Failed
         | HostStatus::Unreachable

@@ -30,18 +30,18 @@ mod walk;
 use crate::event::{
     Event, HostEvent, HostStatus, PreflightVerdict, RunEvent, RunStatus, TaskEvent,
 };
-use crate::history::{HostState, RunState};
+use crate::history::{HostState, RunState, TaskState};
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::batch::{next_back, next_forward};
 use crate::run::decide::failure::question_behind;
-use crate::run::decide::setup::{settle_hosts, start_rollback, undo_setup};
+use crate::run::decide::setup::{settle_hosts, settle_setup, start_rollback, undo_setup};
 use crate::run::decide::verdict::verdict;
 use crate::run::decide::walk::{
     Walk, begun_last_first, closing, handler_of, reason_of, walk, walk_step,
 };
 use crate::run::step_ref::StepRef;
-use crate::task::TaskId;
+use crate::task::{Stage, StepPath, TaskId};
 use crate::transport::TransportError;
 
 pub use agenda::Agenda;
@@ -87,8 +87,13 @@ pub fn decide<'p>(
     let mut decisions = Vec::new();
     let due = agenda.take_due(plan, state);
     let stops = agenda.stops(state);
+    let of_setup = settle_setup(plan, state);
     for position in due {
         let Some((name, host)) = state.hosts.get_index(position) else { continue };
+        if of_setup.is_some() {
+            agenda.held.insert(position);
+            continue;
+        }
         // A run that is to end as it is only tears down what its setup has left.
         if state.is_abandoned(host) {
             continue;
@@ -110,6 +115,15 @@ pub fn decide<'p>(
             agenda.busy.insert(position);
             decisions.push(next);
         }
+    }
+    match (of_setup, state.hosts.get_index_of(&Stage::Setup.host())) {
+        (Some(Decision::Ask(task)), Some(position)) => {
+            agenda.questions.insert(position, task);
+        }
+        (Some(settle), Some(position)) if !stops && agenda.busy.insert(position) => {
+            decisions.push(settle);
+        }
+        _ => {}
     }
     let question = agenda.questions.values().next();
     if let Some(task) = question.filter(|_| can_ask && !stops && !agenda.is_asking) {
@@ -139,7 +153,8 @@ fn at_rest<'p>(
         let why = host.and_then(|(name, host)| Some(format!("{name} {}", host.blocked.as_ref()?)));
         return if agenda.is_asking { Vec::new() } else { pause(why.unwrap_or_default()) };
     }
-    let back = if state.abort.is_none() { next_back(plan, state, agenda) } else { Vec::new() };
+    let may_return = state.abort.is_none() && settle_setup(plan, state).is_none();
+    let back = if may_return { next_back(plan, state, agenda) } else { Vec::new() };
     if !back.is_empty() {
         return record(back);
     }
@@ -324,6 +339,10 @@ fn undo<'p>(
     let status = match host.teardown {
         None => HostStatus::RolledBack,
         Some((_, HostStatus::Succeeded)) => HostStatus::Succeeded,
+        // The operator has ended the run in the middle of its setup.
+        Some((_, HostStatus::Active | HostStatus::RollingBack | HostStatus::Aborted)) => {
+            HostStatus::Aborted
+        }
         Some(_) => HostStatus::Failed,
     };
     let ended = HostEvent::Ended { status, why: None };
@@ -341,9 +360,21 @@ fn settle_first<'p>(
     handler: Option<StepRef<'p>>,
 ) -> Option<Decision<'p>> {
     let own = handler.map(|handler| handler.path());
-    let mut tasks = host.in_doubt.iter().rev().filter(|path| Some(*path) != own.as_ref());
-    tasks.find_map(|path| {
-        host.task(path).filter(|task| own.is_some() || task.is_running())?;
+    settle_newest(plan, state, name, host, |path, task| {
+        Some(path) != own.as_ref() && (own.is_some() || task.is_running())
+    })
+}
+
+/// Settles the newest of these tasks of which something may still be running.
+fn settle_newest<'p>(
+    plan: &'p ResolvedPlan,
+    state: &RunState,
+    name: &HostName,
+    host: &HostState,
+    is_meant: impl Fn(&StepPath, &TaskState) -> bool,
+) -> Option<Decision<'p>> {
+    host.in_doubt.iter().rev().find_map(|path| {
+        host.task(path).filter(|task| is_meant(path, task))?;
         let at = StepRef::at(&plan.plan, path).filter(|at| !at.is_read_only())?;
         Some(match state.question(&at.on(name)) {
             Some(_) => Decision::Ask(at.on(name)),

@@ -120,6 +120,31 @@ fn a_rollback_lists_the_finish_first_and_the_setup_last() {
 }
 
 #[test]
+fn a_rollback_of_a_host_that_has_not_started_undoes_the_setup_and_names_only_that() {
+    let planrun = Planrun::new();
+    let plan = PLAN.replace("  - {id: hold,", "  - {id: ask, approve: Continue?}\n  - {id: hold,");
+    apply(&planrun, &plan).exits(6);
+
+    let ended = planrun.run(&["rollback", "last", "--limit", "s1"]);
+
+    ended.exits(0).says("rolling back setup:\n  1. setup (active)\n");
+    ended.says("of s1, setup requested by");
+    assert!(!ended.stderr.contains("finish, ") && !ended.stderr.contains("0 hosts"));
+}
+
+#[test]
+fn hosts_to_which_no_rollback_was_sent_are_counted() {
+    let planrun = Planrun::new();
+    let rollback = "rollback: {run: downgrade, done_when: release == \"old\"}";
+    let plan = PLAN.replace(rollback, "rollback: {none: it cannot be undone}");
+    apply(&planrun, &plan).exits(0);
+    planrun
+        .run(&["rollback", "last"])
+        .exits(0)
+        .says("rolled back: 3 hosts rolled back (no rollback was sent), took");
+}
+
+#[test]
 fn a_rollback_of_some_hosts_keeps_the_setup_and_the_finish() {
     let planrun = Planrun::new();
     apply(&planrun, PLAN).exits(0);

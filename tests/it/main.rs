@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]
 
+mod aborts;
 mod ansible;
 mod anything;
 mod approvals;

@@ -338,7 +338,7 @@ fn a_stop_at_each_command_of_an_abort_pauses_and_a_resume_completes_it() {
     let ended = Ended { clock, state, journal, world }.by(&scene, resumed(), None);
     ended.ends(RunStatus::Aborted, 0);
     assert_eq!(ended.told(), TORN_DOWN);
-    assert_eq!(status(&ended.state, "s2"), HostStatus::Active);
+    assert_eq!(status(&ended.state, "s2"), HostStatus::Aborted);
 }
 
 /// A flag that is a line in a file, set around a command that takes a while.

@@ -22,6 +22,7 @@ fn host(status: HostStatus, task: Option<TaskStatus>) -> HostState {
         command: String::new(),
         timeout: Duration::ZERO,
         intended: Timestamp::UNIX_EPOCH,
+        at: (1, 2),
         outcome: Some(Outcome::Unknown { why: String::new(), running: Some(false) }),
         is_refuted: false,
         is_released: false,

@@ -52,7 +52,9 @@ impl Book<'_> {
             let attempts = host.tasks.values().flat_map(|task| &task.attempts);
             let mut attempts = attempts.map(|id| &self.attempts[id]);
             let is_kept = match host.status {
-                HostStatus::Succeeded => attempts.any(|it| it.starts > 0 && !it.is_refuted),
+                HostStatus::Succeeded | HostStatus::Aborted => {
+                    attempts.any(|it| it.starts > 0 && !it.is_refuted)
+                }
                 HostStatus::Active | HostStatus::RollingBack | HostStatus::Stuck => true,
                 _ => false,
             };
@@ -126,6 +128,20 @@ impl Book<'_> {
             return Ok(());
         }
         broken(format!("P10: {task} starts while the setup is torn down"))
+    }
+
+    /// A rollback of a host starts: no teardown that an earlier process has left runs any more.
+    pub(crate) fn after_teardown(&self, task: &TaskId) -> Checked {
+        let is_rollback =
+            self.hosts[&task.host].stage.is_none() && self.case.is_handler(&task.step);
+        let Some(setup) = self.stage(Stage::Setup).filter(|_| is_rollback) else { return Ok(()) };
+        let teardowns = setup.tasks.iter().filter(|(path, _)| self.case.is_handler(path));
+        for (path, teardown) in teardowns.filter(|(_, teardown)| !teardown.is_released()) {
+            if teardown.attempts.iter().any(|id| self.attempts[id].is_running) {
+                return broken(format!("P10: {task} starts while {path} runs"));
+            }
+        }
+        Ok(())
     }
 
     /// The run ends: nothing of the setup is left that has a teardown.

@@ -79,7 +79,7 @@ impl<'l, 'c> Operator<'l, 'c> {
         };
         let is_stuck = state.hosts.values().any(|host| host.status == HostStatus::Stuck);
         let event = match state.status {
-            RunStatus::Succeeded
+            RunStatus::Succeeded | RunStatus::Aborted
                 if self.life.schedule.rollback_after && self.rollbacks.get() == 0 =>
             {
                 rollback(&state)

@@ -73,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) teardown: Option<RunStatus>,
     /// Its status before that.
     pub(crate) before: HostStatus,
+    /// Its status when the operator ended the run, if it was at work then.
+    before_abort: Option<HostStatus>,
     /// It is past a point of no return.
     is_past: bool,
     pub(crate) tasks: BTreeMap<StepPath, Task>,
@@ -85,6 +87,16 @@ pub(crate) enum Returning {
     Nobody,
     Some(Vec<HostName>),
     All,
+}
+
+impl Returning {
+    fn includes(&self, name: &HostName) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Some(hosts) => hosts.contains(name),
+            Self::All => true,
+        }
+    }
 }
 
 /// What is known of one run.
@@ -268,6 +280,16 @@ impl<'l> Book<'l> {
                 None => Returning::All,
             };
         }
+        let returning =
+            matches!(event, RunEvent::RollbackRequested { .. }).then(|| self.returning.clone());
+        for (name, host) in &mut self.hosts {
+            let is_included = returning.as_ref().is_some_and(|returning| returning.includes(name));
+            let is_open =
+                |before: &mut HostStatus| !host.is_past || *before == HostStatus::RollingBack;
+            if let Some(before) = host.before_abort.take_if(|it| is_included && is_open(it)) {
+                host.status = before;
+            }
+        }
         let is_aborted = self.is_aborted;
         // The others of a rollback of some hosts are left as they are.
         let limit = match event {
@@ -434,11 +456,7 @@ impl<'l> Book<'l> {
 
     /// Whether the operator wants a host to be rolled back.
     pub(crate) fn is_returning(&self, name: &HostName) -> bool {
-        match &self.returning {
-            Returning::Nobody => false,
-            Returning::Some(hosts) => hosts.contains(name),
-            Returning::All => true,
-        }
+        self.returning.includes(name)
     }
 
     /// Whether a task is part of an `uninterruptible` block, or of a rollback of one.
@@ -504,6 +522,9 @@ impl<'l> Book<'l> {
     ) -> Checked {
         let inside = self.is_critical(task);
         self.not_stopping(inside, &format!("an attempt at {task}"))?;
+        if self.hosts[&task.host].status == HostStatus::Aborted {
+            return broken(format!("P9: {task} is sent, and its host is aborted"));
+        }
         if self.attempts.contains_key(id) {
             return broken(format!("P2: {task} has two attempts with one id"));
         }
@@ -688,7 +709,12 @@ impl<'l> Book<'l> {
     }
 
     fn host_ended(&mut self, name: &HostName, status: HostStatus) -> Checked {
-        self.host(name).status = status;
+        if status == HostStatus::Aborted && !self.is_aborted {
+            return broken(format!("P9: {name} is aborted, and nobody has asked for that"));
+        }
+        let host = self.host(name);
+        host.before_abort = (status == HostStatus::Aborted).then_some(host.before);
+        host.status = status;
         let host = &self.hosts[name];
         let untouched = matches!(
             status,
@@ -756,17 +782,26 @@ impl<'l> Book<'l> {
 
     fn run_ended(&mut self, status: RunStatus) -> Checked {
         self.torn_down(status)?;
+        for host in self.hosts.values_mut().filter(|_| self.is_aborted) {
+            let is_at_work = matches!(host.status, HostStatus::Active | HostStatus::RollingBack);
+            if is_at_work {
+                host.before_abort = Some(host.status);
+                host.status = HostStatus::Aborted;
+            }
+        }
         for (name, host) in &self.hosts {
             let fits = match status {
                 RunStatus::Succeeded => host.status == HostStatus::Succeeded,
-                RunStatus::RolledBack => !matches!(
-                    host.status,
-                    HostStatus::Active
-                        | HostStatus::RollingBack
-                        | HostStatus::TearingDown
-                        | HostStatus::Failed
-                        | HostStatus::Stuck
-                ),
+                RunStatus::RolledBack => {
+                    !matches!(
+                        host.status,
+                        HostStatus::Active
+                            | HostStatus::RollingBack
+                            | HostStatus::TearingDown
+                            | HostStatus::Failed
+                            | HostStatus::Stuck
+                    ) && (host.status != HostStatus::Aborted || !self.is_returning(name))
+                }
                 RunStatus::Refused => host
                     .tasks
                     .values()
@@ -818,6 +853,7 @@ impl<'l> Book<'l> {
             return broken(format!("P4: {task} starts while {} is rolled back", task.host));
         }
         self.before_teardown(&task)?;
+        self.after_teardown(&task)?;
         let attempt = self.attempts.get_mut(id).unwrap();
         attempt.starts += 1;
         attempt.is_running = true;

@@ -50,9 +50,12 @@ fn a_crash_at_any_commit_of_an_abort_breaks_no_promise() {
     for case in cases::all().iter().filter(|case| case.plan.plan.stages().next().is_some()) {
         for number in 1..=case.counts[0][Point::Commit as usize] {
             // The operator stops the run there, or the process is killed, and the next one aborts it.
-            for kind in [Kind::Interrupt, Kind::CrashAfter] {
+            // What it has left may be rolled back later.
+            let crashes = [Kind::Interrupt, Kind::CrashAfter, Kind::CrashAfter];
+            for (kind, rollback_after) in crashes.into_iter().zip([false, false, true]) {
                 let faults = vec![crash(number, kind)];
-                let schedule = Schedule { faults, abort_at: Some(1), ..Schedule::quiet() };
+                let abort_at = Some(1);
+                let schedule = Schedule { faults, abort_at, rollback_after, ..Schedule::quiet() };
                 sweep(case, &schedule, number + 1, 1, &points);
             }
         }

@@ -7,6 +7,7 @@ use crate::history::{AttemptState, HostState, RunState, TaskState, between};
 use crate::inventory::HostName;
 use crate::page::{Block, Listing, Step, Text, Tone, anchor};
 use crate::report::detail::{self, sentence};
+use crate::report::left::word_left;
 use crate::report::run_page::story::Story;
 use crate::report::run_page::{MOST_HOSTS, step_title};
 use crate::report::text::{both_ends, clip, count, duration, lines, printable};
@@ -74,7 +75,7 @@ impl Writer<'_> {
                 let word = if host.teardown.is_some() { "Teardown" } else { "Rollback" };
                 blocks.push(Block::paragraph(Text::new().strong(word)));
             }
-            blocks.extend(self.step(name, path, task));
+            blocks.extend(self.step(name, host, path, task));
         }
         let status = host.shown_status();
         if blocks.is_empty() && status == HostStatus::NotStarted {
@@ -86,13 +87,19 @@ impl Writer<'_> {
         Some(Block::Section { id, title, blocks })
     }
 
-    fn step(&mut self, host: &HostName, path: &StepPath, task: &TaskState) -> Option<Block> {
+    fn step(
+        &mut self,
+        name: &HostName,
+        host: &HostState,
+        path: &StepPath,
+        task: &TaskState,
+    ) -> Option<Block> {
         if self.steps == 0 {
             self.left_out += 1;
             return None;
         }
         self.steps -= 1;
-        let id = TaskId { host: host.clone(), step: path.clone() };
+        let id = TaskId { host: name.clone(), step: path.clone() };
         let mut blocks = Vec::new();
         for (number, attempt) in task.attempts.iter().enumerate() {
             self.attempt(&id, task, number, attempt, &mut blocks);
@@ -107,13 +114,22 @@ impl Writer<'_> {
         }));
         let depth = path.in_plan().to_string().matches('/').count().min(3);
         let title = step_title(self.state, &id);
-        Some(Block::Step(Step { title, about: self.about(task), blocks, depth, ..Step::default() }))
+        Some(Block::Step(Step {
+            title,
+            about: self.about(host, task),
+            blocks,
+            depth,
+            ..Step::default()
+        }))
     }
 
     /// Its status, when, how long, and why.
-    fn about(&self, task: &TaskState) -> Text {
+    fn about(&self, host: &HostState, task: &TaskState) -> Text {
         let word = match task.status {
             Some(status) => Text::new().word(task_tone(status), status.word()),
+            None if host.status == HostStatus::Aborted => {
+                Text::new().word(Tone::Warn, word_left(task))
+            }
             None => Text::new().word(Tone::Warn, "not ended"),
         };
         let begun = task.begun.map(|at| self.style.clock(at)).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
 use crate::run::decide::agenda::Agenda;
 use crate::run::decide::walk::may_have_run;
-use crate::run::decide::{Decision, settle_first};
+use crate::run::decide::{Decision, settle_first, settle_newest};
 use crate::run::step_ref::StepRef;
 use crate::task::{Stage, StepPath};
 
@@ -25,7 +25,11 @@ pub(super) fn undo_setup(
     let is_asked = state.rollback.is_some() && state.abort.is_none();
     let is_forward = matches!(
         setup.status,
-        HostStatus::Active | HostStatus::Succeeded | HostStatus::Failed | HostStatus::RollingBack
+        HostStatus::Active
+            | HostStatus::Succeeded
+            | HostStatus::Failed
+            | HostStatus::RollingBack
+            | HostStatus::Aborted
     );
     if !is_forward || setup.teardown.is_some() {
         return None;
@@ -62,6 +66,18 @@ pub(super) fn settle_hosts<'p>(
             agenda.busy.insert(position);
         }
         Some(first)
+    })
+}
+
+/// Before a requested rollback starts on a host, or continues there, what a process that was killed has left running
+/// for the setup must be over: its teardown, for example. Returns what to do first.
+pub(super) fn settle_setup<'p>(plan: &'p ResolvedPlan, state: &RunState) -> Option<Decision<'p>> {
+    if state.rollback.is_none() || state.abort.is_some() {
+        return None;
+    }
+    let (name, setup) = state.stage(Stage::Setup).filter(|(_, setup)| !setup.is_at_work())?;
+    settle_newest(plan, state, name, setup, |path, task| {
+        task.is_running() || state.planned.is_handler(path)
     })
 }
 

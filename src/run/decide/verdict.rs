@@ -49,6 +49,8 @@ struct HostGroups<'s> {
     succeeded: Vec<&'s str>,
     /// Those of them on which something was changed; and `finish`, if a rollback leaves it.
     kept: Vec<&'s str>,
+    /// Those on which something was changed, and which an earlier abort has left as they are.
+    aborted: Vec<&'s str>,
     /// Nothing was changed for any host.
     is_unchanged: bool,
     /// Every step that was reached was skipped.
@@ -69,6 +71,9 @@ impl<'s> HostGroups<'s> {
         };
         let succeeded =
             |host: &HostState| host.status == HostStatus::Succeeded && host.stage.is_none();
+        let is_aborted = |host: &HostState| {
+            host.status == HostStatus::Aborted && host.stage != Some(Stage::Setup)
+        };
         let is_asked = state.rollback.is_some();
         // The setup is only rolled back if no host keeps a change.
         let waiting = state.hosts.iter().filter(|(_, host)| host.stage != Some(Stage::Setup));
@@ -82,7 +87,10 @@ impl<'s> HostGroups<'s> {
             undone_setup: with(&is_follower),
             failed: are(HostStatus::Failed),
             waiting: waiting.map(|(name, _)| name.as_str()).collect(),
-            past: with(&|host| is_asked && succeeded(host) && host.no_return.is_some()),
+            past: with(&|host| {
+                let is_kept = succeeded(host) || is_aborted(host);
+                is_asked && is_kept && host.no_return.is_some()
+            }),
             undone: with(&|host| is_undone(host) && !is_follower(host)),
             unsent: with(&|host| is_undone(host) && !is_follower(host) && !host.was_undone()),
             untouched: untouched.into_iter().filter(|(_, hosts)| !hosts.is_empty()).collect(),
@@ -93,6 +101,7 @@ impl<'s> HostGroups<'s> {
                     && host.status == HostStatus::Succeeded;
                 (succeeded(host) || is_finish) && host.was_changed()
             }),
+            aborted: with(&|host| is_aborted(host) && host.was_changed()),
             is_unchanged: !state.hosts.values().any(HostState::was_changed),
             is_left_out: tasks.all(|task| task.status == Some(TaskStatus::Skipped)),
         }
@@ -163,6 +172,8 @@ impl<'s> HostGroups<'s> {
                 if self.is_asked || self.undone.contains(&Stage::Finish.word()) =>
             {
                 said.extend(self.kept());
+                let is = "was aborted before and keeps its changes";
+                said.extend(about(&self.aborted, is, "were aborted before and keep their changes"));
             }
             RunStatus::Failed if is_by_others => said.extend(self.kept()),
             RunStatus::Refused if said.is_empty() => {

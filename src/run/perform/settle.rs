@@ -20,6 +20,7 @@ use crate::run::guard::Guard;
 use crate::run::perform::effect::kept::ended;
 use crate::run::perform::{Conclusion, Task, patience};
 use crate::run::step_ref::StepRef;
+use crate::task::Stage;
 use crate::transport::{Exit, Output, Recovered, Transport as _};
 
 /// How often a host is asked about an attempt that is still running there.
@@ -29,7 +30,8 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 const LOST: &str = "[lost with the connection]";
 const WITH_SECRETS: &str = "[not kept: may contain a secret that was typed]";
 
-/// Settles all attempts at a task whose host is rolled back or ends, or before the setup is torn down.
+/// Settles all attempts at a task whose host is rolled back or ends, or before the setup is torn down; or of the setup,
+/// before hosts are rolled back.
 pub(in crate::run) async fn settle<'r>(
     live: &Live<'r, '_>,
     host: &HostName,
@@ -172,6 +174,9 @@ impl Task<'_, '_, '_> {
         let text = whys.chain(unreached.as_deref()).collect::<Vec<_>>().join("; ");
         let what = match self.live.state.borrow().hosts.get(self.host).map(|host| host.status) {
             Some(HostStatus::TearingDown) => "Tear down",
+            _ if *self.host == Stage::Setup.host() && !self.works_on_host() => {
+                "Roll back the hosts"
+            }
             _ if !self.works_on_host() => "Tear down the setup",
             Some(HostStatus::RollingBack) => "Roll back",
             _ => "Continue",
