@@ -13,6 +13,7 @@ mod blocks;
 mod bombs;
 mod bounds;
 mod browser;
+mod canaries;
 mod ci;
 mod cluster;
 mod coming_from;
