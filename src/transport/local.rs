@@ -7,6 +7,7 @@
 //! `sudo` and whose caller goes away is ended only by its time limit.
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
@@ -236,16 +237,21 @@ impl Writer for Input {
     }
 }
 
-/// Prepares a process with pipes, in a process group of its own.
+/// Prepares a process of this machine. Values for inputs, secrets among them, are planrun's and not the process's.
 #[expect(clippy::disallowed_methods, reason = "this is the home of local processes")]
-pub(super) fn process(program: &str) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(program);
-    // Values for inputs, secrets among them, are planrun's and not the command's.
+pub(super) fn program(path: impl AsRef<OsStr>) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(INPUTS) {
             command.env_remove(name);
         }
     }
+    command
+}
+
+/// Prepares a process with pipes, in a process group of its own.
+pub(super) fn process(path: &str) -> tokio::process::Command {
+    let mut command = program(path);
     command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

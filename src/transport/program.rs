@@ -189,14 +189,10 @@ impl LocalPrograms {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "processes of this machine are started in `transport`"
-)]
 fn command(program: &Path, arguments: &[&str]) -> std::io::Result<tokio::process::Command> {
     // A bare name would be looked for in PATH, and the directory changes.
     let program = std::path::absolute(program)?;
-    let mut command = tokio::process::Command::new(&program);
+    let mut command = super::local::program(&program);
     command
         .args(arguments)
         .stdin(Stdio::null())

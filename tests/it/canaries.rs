@@ -8,10 +8,10 @@
 mod forms;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use self::forms::{Canaries, Search, forms};
-use crate::harness::Planrun;
+use crate::harness::{Planrun, eventually};
+use crate::ssh::server::Server;
 
 /// The value that is no secret.
 const CONTROL: &str = "control-canary-of-no-secret";
@@ -34,8 +35,9 @@ const TYPED: usize = 1;
 
 const ALL: usize = FILE + COMMAND + ENVIRONMENT + INVENTORY + LINES + TYPED;
 
-/// How many are echoed by one command.
+/// How many are echoed by one command, and by how many commands.
 const EACH: usize = 100;
+const PARTS: usize = ALL.div_ceil(EACH);
 
 const PLAN: &str = r#"version: 1
 name: canaries
@@ -94,7 +96,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn new() -> Self {
+    /// Makes a desk of which a run echoes so many parts of all canaries.
+    fn new(parts: usize) -> Self {
         let canaries = Canaries::new(ALL, LINES + TYPED);
         let search = Search::new(&canaries.0, CONTROL);
         let folder = tempfile::tempdir().unwrap();
@@ -114,19 +117,21 @@ impl Desk {
         desk.write("hosts.yaml", &format!("all: {{{here}, vars: {{{own}}}}}\n"));
         let config = desk.path("config/planrun");
         fs::create_dir_all(&config).unwrap();
-        let cat = format!("secrets:\n  of_command: [cat, {}]\n", desk.name("command"));
+        let cat = format!(
+            "secrets:\n  of_command: [sh, -c, 'cat {}; sleep 0.3']\n",
+            desk.name("command")
+        );
         fs::write(config.join("config.yaml"), cat).unwrap();
         let private = fs::Permissions::from_mode(0o600);
         fs::set_permissions(config.join("config.yaml"), private).unwrap();
         desk.planrun.environment("XDG_CONFIG_HOME", Some(&desk.name("config")));
-        desk.echoes();
+        desk.echoes(parts);
         desk
     }
 
     /// Writes what the hosts print.
-    fn echoes(&self) {
+    fn echoes(&self, parts: usize) {
         let all = &self.canaries.0[..ALL - TYPED];
-        let parts = all.len().div_ceil(EACH);
         for (number, part) in all.chunks(EACH).enumerate() {
             let lines: Vec<String> = part.iter().flat_map(|canary| forms(canary)).collect();
             self.write(&format!("echo-{number}"), &lines.join("\n"));
@@ -140,7 +145,7 @@ impl Desk {
                 let middle =
                     form.char_indices().nth(1 + at % (form.chars().count() - 1)).unwrap().0;
                 let (first, second) = form.split_at(middle);
-                writeln!(halves, "{first}\n{second}\n").unwrap();
+                halves += &format!("{first}\n{second}\n\n");
             }
         }
         self.write("halves", &halves);
@@ -193,19 +198,36 @@ impl Desk {
     }
 }
 
-/// What all processes of this machine show of themselves, again and again while some work is done: their arguments, and the
-/// environments of those that planrun has started.
-fn watched<T>(work: impl FnOnce() -> T) -> (T, Vec<u8>) {
+/// What all processes of this machine show of themselves.
+#[derive(Default)]
+struct Seen {
+    arguments: BTreeSet<Vec<u8>>,
+    /// Without those of planrun, to which one source of secrets belongs.
+    environments: BTreeSet<Vec<u8>>,
+}
+
+impl Seen {
+    fn sample(&mut self) {
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
+            self.arguments.insert(read("cmdline"));
+            if read("comm") != b"planrun\n" {
+                self.environments.insert(read("environ"));
+            }
+        }
+    }
+}
+
+/// Watches the processes of this machine while some work is done.
+fn watched<T>(work: impl FnOnce() -> T) -> (T, Seen) {
     let is_over = AtomicBool::new(false);
     let sample = || {
-        let mut seen = BTreeSet::new();
+        let mut seen = Seen::default();
         while !is_over.load(Ordering::Relaxed) {
-            for entry in fs::read_dir("/proc").unwrap().flatten() {
-                seen.insert(fs::read(entry.path().join("cmdline")).unwrap_or_default());
-            }
+            seen.sample();
             thread::sleep(Duration::from_millis(5));
         }
-        seen.into_iter().collect::<Vec<_>>().join(&b'\n')
+        seen
     };
     thread::scope(|scope| {
         let seen = scope.spawn(sample);
@@ -215,14 +237,24 @@ fn watched<T>(work: impl FnOnce() -> T) -> (T, Vec<u8>) {
     })
 }
 
+fn joined(lines: BTreeSet<Vec<u8>>) -> Vec<u8> {
+    lines.into_iter().collect::<Vec<_>>().join(&b'\n')
+}
+
 #[test]
 fn a_thousand_canaries_are_found_in_no_place_where_planrun_writes() {
-    let mut desk = Desk::new();
+    let mut desk = Desk::new(PARTS);
     desk.planrun.environment("PLANRUN_LOG", Some("trace"));
     let (applied, processes) = watched(|| desk.run("apply", &["-v"]));
     applied.exits(6);
     desk.hides("the lines of the run, and its log", applied.stderr.as_bytes());
-    desk.hides("the list of processes", &processes);
+    desk.hides("the list of processes", &joined(processes.arguments));
+    // What the environment gave is not given to a process that planrun starts.
+    let environments = joined(processes.environments);
+    let own = &desk.canaries.0[FILE + COMMAND..][..ENVIRONMENT];
+    Search::new(own, CONTROL).hides("the environments of processes", &environments);
+    let locks = desk.planrun.locks().display().to_string();
+    assert!(Search::has_control(&environments, &locks), "no process of planrun was seen");
     desk.hides("the list of processes of the host", &fs::read(desk.path("arguments")).unwrap());
     desk.planrun.environment("PLANRUN_LOG", None);
 
@@ -270,4 +302,90 @@ fn a_thousand_canaries_are_found_in_no_place_where_planrun_writes() {
     }
     let stored = disk.iter().any(|(_, bytes)| Search::has_control(bytes, CONTROL));
     assert!(stored, "the store does not have the control canary");
+}
+
+#[test]
+fn canaries_are_not_found_on_a_host_nor_in_what_is_shown_of_it() {
+    let Some(server) = Server::start("canaries") else { return };
+    let desk = Desk::new(2);
+    let own = &desk.canaries.0[FILE + COMMAND + ENVIRONMENT..][..INVENTORY];
+    let inputs = fs::read_to_string(desk.path("inputs.json")).unwrap();
+    let more = format!(", \"of_inventory\": {}}}", serde_json::to_string(own).unwrap());
+    desk.write("inputs.json", &(inputs.trim_end_matches('}').to_owned() + &more));
+    desk.write("hosts.yaml", &server.inventory_with_key());
+
+    let (applied, processes) = watched(|| desk.run("apply", &["--output", "json"]));
+
+    desk.hides("the events of the run", applied.exits(6).all().as_bytes());
+    desk.hides("the list of processes", &joined(processes.arguments));
+    assert!(fs::read(desk.path("received")).unwrap().len() > 10_000);
+    let records = server.path("state");
+    let printed =
+        |path: &Path| path.to_str().is_some_and(|it| it.contains(".out") || it.contains(".err"));
+    eventually("what commands printed is removed", || {
+        !files(&records).iter().any(|it| printed(it))
+    });
+    let left = files(&records);
+    assert!(!left.is_empty());
+    for path in left {
+        desk.search.hides(&path.display().to_string(), &fs::read(&path).unwrap_or_default());
+    }
+    for (path, bytes) in desk.planrun.disk() {
+        desk.search.hides(&path.display().to_string(), &bytes);
+    }
+    desk.search.hides("the log of the server", server.read("log").as_bytes());
+}
+
+/// Returns all files in a folder and below.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).map(|entries| entries.flatten().collect::<Vec<_>>());
+    let paths = entries.unwrap_or_default().into_iter().map(|entry| entry.path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+const TYPED_PLAN: &str = r#"version: 1
+name: typed
+hosts: all
+inputs:
+  typed: {type: string, sensitive: true, ask: true}
+steps:
+  - id: use
+    shell: "cat > OUT/received; echo CONTROL >&2; cat OUT/forms >&2; cat OUT/received >&2; false"
+    stdin: "{{ typed }}"
+    idempotent: true
+    on_failure: {continue: it is a test}
+    rollback: {none: it is a test}
+"#;
+
+#[test]
+fn a_canary_that_is_typed_is_not_found_on_the_terminal() {
+    let (planrun, folder) = (Planrun::new(), tempfile::tempdir().unwrap());
+    let at = folder.path();
+    let all = Canaries::new(ALL, LINES + TYPED).0;
+    let canary = &all[ALL - TYPED];
+    let search = Search::new(&all[ALL - TYPED..], CONTROL);
+    let write = |name: &str, text: &str| fs::write(at.join(name), text).unwrap();
+    write("forms", &(forms(canary).join("\n") + "\n"));
+    write(
+        "plan.yaml",
+        &TYPED_PLAN.replace("OUT", at.to_str().unwrap()).replace("CONTROL", CONTROL),
+    );
+    write("hosts.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
+    let shown = || fs::read(at.join("shown")).unwrap_or_default();
+
+    let at_terminal =
+        "exec script -qfec 'exec planrun apply plan.yaml -i hosts.yaml --yes' shown <&3";
+    let line = format!("cd {}; mkfifo typed; exec 3<>typed; {at_terminal}", at.display());
+    let going = planrun.begin_line(&line);
+    eventually("it asks", || Search::has_control(&shown(), "type the secret"));
+    let mut fifo = fs::File::options().write(true).open(at.join("typed")).unwrap();
+    fifo.write_all(format!("{canary}\n").as_bytes()).unwrap();
+    going.end();
+
+    assert_eq!(fs::read_to_string(at.join("received")).unwrap(), *canary);
+    search.hides("the terminal", &shown());
+    assert!(Search::has_control(&shown(), CONTROL), "{}", String::from_utf8_lossy(&shown()));
+    for (path, bytes) in planrun.disk() {
+        search.hides(&path.display().to_string(), &bytes);
+    }
 }

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use super::files;
+use crate::transport::local::program;
 
 /// How long `ssh -G` may take. `Match exec` and the canonical form of a name may need the network.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -224,9 +225,8 @@ async fn read_of(stream: Option<impl AsyncRead + Unpin>) -> String {
 }
 
 /// Runs `ssh -G`; `None` if there is no such program.
-#[expect(clippy::disallowed_methods, reason = "processes are started in `transport`")]
 async fn run(words: &[String]) -> Result<Option<Config>, String> {
-    let spawned = tokio::process::Command::new("ssh")
+    let spawned = program("ssh")
         .args(["-v", "-T", "-G"])
         .args(words)
         .stdin(Stdio::null())

@@ -15,6 +15,8 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::transport::local::program;
+
 /// How much of its standard error is kept.
 const MAX_SAID: usize = 1024;
 
@@ -51,12 +53,11 @@ impl Said {
 
 impl Proxy {
     /// Starts a program.
-    #[expect(clippy::disallowed_methods, reason = "processes are started in `transport`")]
     pub(super) fn start(command: &str) -> io::Result<Self> {
         let (ours, its) = Pair::pair()?;
         ours.set_nonblocking(true)?;
         let (watched, leash) = io::pipe()?;
-        let mut child = tokio::process::Command::new("/bin/sh")
+        let mut child = program("/bin/sh")
             .args(["-c", &format!("{WATCHED}{command}")])
             .stdin(watched)
             .stdout(OwnedFd::from(its))
