@@ -240,7 +240,7 @@ impl RunState {
                 let request = Requested { only, resumed: false };
                 for (name, host) in &mut self.hosts {
                     if request.includes(name) {
-                        host.return_from_abort();
+                        host.return_from_abort(&self.planned);
                     }
                 }
                 self.rollback = Some(request);

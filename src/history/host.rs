@@ -348,7 +348,7 @@ impl HostState {
         if self.status != status {
             self.open.clear();
         }
-        self.status = status;
+        self.return_to(status, planned);
         self.teardown = None;
     }
 
@@ -362,13 +362,21 @@ impl HostState {
     }
 
     /// A run that the operator had ended is rolled back. After a point of no return a host stays as it is.
-    pub(super) fn return_from_abort(&mut self) {
+    pub(super) fn return_from_abort(&mut self, planned: &Planned) {
         let is_open = |before: &mut HostStatus| {
             self.no_return.is_none() || *before == HostStatus::RollingBack
         };
         if let Some(before) = self.before_abort.take_if(is_open) {
-            self.status = before;
+            self.return_to(before, planned);
         }
+    }
+
+    /// Takes up what it was doing before. A teardown has only undone a part of what a rollback undoes.
+    fn return_to(&mut self, before: HostStatus, planned: &Planned) {
+        if before == HostStatus::RollingBack && self.status != before {
+            self.start_undoing(planned);
+        }
+        self.status = before;
     }
 
     /// Something else is to be done: what the operator has decided about commands that may be running was about
