@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use planrun::event::{Event, HostStatus, Record, RunEvent, RunId, RunStatus, TaskId};
+use planrun::event::{Event, HostEvent, HostStatus, Record, RunEvent, RunId, RunStatus, TaskId};
 use planrun::history::{Requested, RunState};
 use planrun::inventory::HostName;
 use planrun::report::Style;
@@ -224,6 +224,35 @@ fn a_rollback_that_is_aborted_continues_where_it_was() {
     for command in ["s1: downgrade", "s2: downgrade", "s3: downgrade", "mon1: ceph unset silence"] {
         assert_eq!(all.iter().filter(|one| *one == command).count(), 1, "{command} in {all:?}");
     }
+}
+
+#[test]
+fn a_rollback_of_the_setup_that_was_aborted_undoes_what_its_teardown_left() {
+    let scene = scene(PLAN);
+    let ended = run_until(&scene, vec![], None);
+    let (clock, world, records) = (ended.clock, ended.world, ended.journal.records);
+    let dies_at = Some(TaskId { host: HostName::new("setup"), step: "quiet.rollback".into() });
+    let dying = Memory { dies_at, records, ..Memory::default() };
+    let first = Event::Run(rollback());
+    assert!(scene.drive_from(&clock, &world, &dying, None, None, first).is_none());
+    let mut records = dying.records.into_inner();
+    // It was killed before that was sent.
+    while !matches!(
+        &records.last().unwrap().event,
+        Event::Host { event: HostEvent::RollbackStarted { .. }, .. }
+    ) {
+        records.pop();
+    }
+    let state = RunState::of(&records).unwrap();
+    let journal = Memory { records: records.into(), ..Memory::default() };
+    let ended = Ended { clock, state, journal, world }.by(&scene, abort(), None);
+    ended.ends(RunStatus::Aborted, 0);
+
+    let ended = ended.by(&scene, rollback(), None);
+
+    ended.ends(RunStatus::RolledBack, 0);
+    let undone = "mon1: ceph unset silence".to_owned();
+    assert!(sent(&ended.journal).contains(&undone), "{}", trace(&ended.journal));
 }
 
 #[test]
