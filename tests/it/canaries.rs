@@ -145,7 +145,7 @@ impl Desk {
                 let middle =
                     form.char_indices().nth(1 + at % (form.chars().count() - 1)).unwrap().0;
                 let (first, second) = form.split_at(middle);
-                halves += &format!("{first}\n{second}\n\n");
+                halves.extend([first, "\n", second, "\n\n"]);
             }
         }
         self.write("halves", &halves);

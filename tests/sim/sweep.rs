@@ -55,7 +55,7 @@ fn a_crash_at_any_commit_of_an_abort_breaks_no_promise() {
             for (kind, rollback_after) in crashes.into_iter().zip([false, false, true]) {
                 let faults = vec![crash(number, kind)];
                 let abort_at = Some(1);
-                let schedule = Schedule { faults, abort_at, rollback_after, ..Schedule::quiet() };
+                let schedule = Schedule { faults, rollback_after, abort_at, ..Schedule::quiet() };
                 sweep(case, &schedule, number + 1, 1, &points);
             }
         }

@@ -61,11 +61,11 @@ pub(super) fn forms(value: &str) -> Vec<String> {
     let json = &json[1..json.len() - 1];
     let ascii: String = json
         .chars()
-        .map(|sign| match sign {
-            ' '..='~' => sign.to_string(),
-            _ => {
-                sign.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
-            }
+        .map(|sign| {
+            let mut units = [0; 2];
+            let units = sign.encode_utf16(&mut units).iter();
+            let escaped = || units.map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>();
+            if sign.is_ascii() { sign.to_string() } else { escaped().concat() }
         })
         .collect();
     let percent: String = bytes
