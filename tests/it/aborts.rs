@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use planrun::event::{Event, HostEvent, HostStatus, Record, RunEvent, RunId, RunStatus, TaskId};
+use planrun::event::{Event, HostStatus, Record, RunEvent, RunId, RunStatus, TaskId};
 use planrun::history::{Requested, RunState};
 use planrun::inventory::HostName;
 use planrun::report::Style;
@@ -14,7 +14,7 @@ use planrun::report::{run_page, show};
 use planrun::task::Stage;
 
 use crate::harness::{Planrun, eventually};
-use crate::scene::{Memory, Scene, sent, start, status, trace};
+use crate::scene::{Memory, Scene, fault, sent, start, status, trace};
 use crate::stages::{Ended, PLAN, abort, cluster, resumed, rollback, run_until, scene};
 
 /// A run whose process was killed when it had sent a command for a task.
@@ -229,22 +229,13 @@ fn a_rollback_that_is_aborted_continues_where_it_was() {
 #[test]
 fn a_rollback_of_the_setup_that_was_aborted_undoes_what_its_teardown_left() {
     let scene = scene(PLAN);
-    let ended = run_until(&scene, vec![], None);
-    let (clock, world, records) = (ended.clock, ended.world, ended.journal.records);
-    let dies_at = Some(TaskId { host: HostName::new("setup"), step: "quiet.rollback".into() });
-    let dying = Memory { dies_at, records, ..Memory::default() };
-    let first = Event::Run(rollback());
-    assert!(scene.drive_from(&clock, &world, &dying, None, None, first).is_none());
-    let mut records = dying.records.into_inner();
-    // It was killed before that was sent.
-    while !matches!(
-        &records.last().unwrap().event,
-        Event::Host { event: HostEvent::RollbackStarted { .. }, .. }
-    ) {
-        records.pop();
-    }
-    let state = RunState::of(&records).unwrap();
-    let journal = Memory { records: records.into(), ..Memory::default() };
+    let clock = start();
+    let world = scene.world(&clock, vec![fault("s2", "upgrade", "refused", None)]);
+    let dies_at = Some(TaskId { host: HostName::new("setup"), step: "hold.teardown".into() });
+    let dying = Memory { dies_at, ..Memory::default() };
+    assert!(scene.drive(&clock, &world, &dying, None).is_none());
+    let state = RunState::of(&dying.records.borrow()).unwrap();
+    let journal = Memory { records: dying.records, ..Memory::default() };
     let ended = Ended { clock, state, journal, world }.by(&scene, abort(), None);
     ended.ends(RunStatus::Aborted, 0);
 
