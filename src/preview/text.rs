@@ -166,7 +166,7 @@ pub(super) fn range(least: u64, most: u64) -> String {
 pub(super) fn expected(preview: &Preview) -> Option<String> {
     let expected = preview.expected?;
     let time = duration(Duration::from_millis(expected.run_ms));
-    Some(format!("about {time} for the run, as {} took", count(expected.runs, "earlier run")))
+    Some(format!("about {time} for the run, from {}", count(expected.runs, "earlier run")))
 }
 
 /// Returns the sums of all waits; none if the plan does not wait.

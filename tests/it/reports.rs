@@ -4,6 +4,8 @@ mod pages;
 mod waits;
 
 use indexmap::IndexMap;
+use std::time::Duration;
+
 use indicatif::InMemoryTerm;
 use planrun::event::{
     Answer, Event, HostStatus, OutlineStep, Progress, Record, RunEvent, RunId, RunStatus,
@@ -11,6 +13,7 @@ use planrun::event::{
 };
 use planrun::history::{Reporter as _, RunState};
 use planrun::inventory::HostName;
+use planrun::report::estimate::{Basis, Estimate};
 use planrun::report::json::JsonLines;
 use planrun::report::live::Live;
 use planrun::report::open::StoredRun;
@@ -355,6 +358,50 @@ fn the_live_view_shows_a_retry_and_hosts_at_once() {
     let contents = terminal.contents();
     assert!(contents.ends_with("and 43 more active hosts"), "{contents}");
     assert!(contents.contains("0 of 50 hosts done"), "{contents}");
+}
+
+#[test]
+fn each_command_is_shown_with_its_output_if_that_is_wanted() {
+    let style = Style { outputs: true, ..Style::plain(80) };
+    let shown = plain(&hostile(), style.clone());
+    assert!(shown.contains("web1$ systemctl stop nginx"), "{shown}");
+    assert!(shown.contains(r"web1| \x1b[2J\x1b[31mred"), "{shown}");
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'), "{shown}");
+    // A failure has its output once.
+    let shown = plain(&rolled_back(), style);
+    let failed = shown.split("failed ").nth(1).unwrap();
+    let failed = failed.split("rolling back").next().unwrap();
+    let attempts = failed.matches("web1$ apt-get install --yes nginx").count();
+    assert_eq!(attempts, 3, "{shown}");
+    assert_eq!(failed.matches("E: Is another process using it?").count(), 3, "{shown}");
+}
+
+#[test]
+fn an_estimate_is_the_median_of_earlier_runs_and_fits_a_run_in_its_middle() {
+    let earlier = succeeded();
+    let state = earlier.state();
+    let estimate = Estimate::of_runs([&state]).unwrap();
+    let steps: Vec<StepPath> = state.planned.outer_steps(None).cloned().collect();
+    let host = estimate.sum(&steps);
+    assert_eq!(host.basis, Basis::Runs(1));
+    assert!(host.time > Duration::from_mins(2), "{host:?}");
+    assert_eq!(Estimate::of_runs([]), None);
+
+    let run = rolled_back();
+    let records = run.records();
+    let at = |last: usize| {
+        let state = RunState::for_report(&records[..=last]);
+        (estimate.left(&state, records[last].at), state)
+    };
+    // Three hosts, one after the other.
+    assert_eq!(at(0).0.unwrap().time, host.time * 3);
+    let is_drained = |record: &Record| matches!(&record.event, Event::Task { task, event: TaskEvent::Ended { .. } } if task.step == *"drain");
+    let drained = records.iter().position(is_drained).unwrap();
+    let drain = estimate.sum(&steps[..1]).time;
+    assert_eq!(at(drained).0.unwrap().time + drain, host.time * 3);
+    // No estimate for a rollback.
+    let (left, state) = at(records.len() - 1);
+    assert_eq!((left, state.status), (None, RunStatus::RolledBack));
 }
 
 #[test]
