@@ -121,7 +121,9 @@ impl Desk {
             "secrets:\n  of_command: [sh, -c, 'cat {}; sleep 0.3']\n",
             desk.name("command")
         );
-        fs::write(config.join("config.yaml"), cat).unwrap();
+        let notify =
+            format!("notify:\n  - command: [sh, -c, 'cat >> {}']\n", desk.name("notified"));
+        fs::write(config.join("config.yaml"), cat + &notify).unwrap();
         let private = fs::Permissions::from_mode(0o600);
         fs::set_permissions(config.join("config.yaml"), private).unwrap();
         desk.planrun.environment("XDG_CONFIG_HOME", Some(&desk.name("config")));
@@ -257,6 +259,7 @@ fn a_thousand_canaries_are_found_in_no_place_where_planrun_writes() {
     assert!(Search::has_control(&environments, &locks), "no process of planrun was seen");
     desk.hides("the list of processes of the host", &fs::read(desk.path("arguments")).unwrap());
     desk.planrun.environment("PLANRUN_LOG", None);
+    desk.hides("a notification", &fs::read(desk.path("notified")).unwrap());
 
     // They were sent: a plan that gets no secret hides it well.
     let sent = desk.canaries.0[..FILE + COMMAND + ENVIRONMENT].join("\n") + "\n";
