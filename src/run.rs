@@ -381,9 +381,7 @@ impl<'r> Live<'r, '_> {
         for record in &records {
             log::stored(&self.run.id, record);
             self.state.borrow_mut().apply(record).map_err(JournalError)?;
-            if let Some(host) = record.event.host() {
-                self.agenda.borrow_mut().happened(&self.state.borrow(), host);
-            }
+            self.agenda.borrow_mut().happened(&self.state.borrow(), &record.event);
             self.run.reporter.borrow_mut().event(record, &self.state.borrow());
         }
         self.queue.stored(records.last().map_or(0, |last| last.seq));

@@ -1,7 +1,7 @@
 //! The time of a run grows with its steps and hosts, not with their square: finished steps and unaffected
 //! hosts are not processed again. `benches/run.rs` measures the time.
 
-use planrun::event::{Event, HostStatus, TaskEvent};
+use planrun::event::{Event, HostEvent, HostStatus, TaskEvent};
 use planrun::history::RunState;
 use planrun::inventory::HostName;
 use planrun::run::decide::{Agenda, Decision, decide};
@@ -68,7 +68,7 @@ fn hosts_to_which_nothing_happened_are_not_looked_at_again() {
     assert_eq!(state.hosts[&other].status, HostStatus::NotStarted);
     state.hosts.insert(other.clone(), host);
     assert_eq!(begun(&scene, &state, &mut agenda), Vec::<String>::new());
-    agenda.happened(&state, &other);
+    agenda.happened(&state, &Event::Host { host: other, event: HostEvent::Started });
     assert_eq!(begun(&scene, &state, &mut agenda), ["backend3/four"]);
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::HostStatus;
+use crate::event::{Event, HostStatus, TaskEvent};
 use crate::history::RunState;
 use crate::inventory::HostName;
 use crate::resolve::ResolvedPlan;
@@ -49,9 +49,15 @@ impl Agenda {
         Self { due: (0..state.hosts.len()).collect(), ..Self::default() }
     }
 
-    /// Notes that something happened to a host.
-    pub fn happened(&mut self, state: &RunState, host: &HostName) {
-        self.due.extend(state.hosts.get_index_of(host));
+    /// Notes that something happened. A point of no return of all hosts happens to each of them: one that waits
+    /// for its rollback continues instead.
+    pub fn happened(&mut self, state: &RunState, event: &Event) {
+        match event {
+            Event::Task { event: TaskEvent::PointOfNoReturn { all_hosts: true, .. }, .. } => {
+                self.due.extend(0..state.hosts.len());
+            }
+            _ => self.due.extend(event.host().and_then(|host| state.hosts.get_index_of(host))),
+        }
     }
 
     /// Notes that the work on a host has ended.
