@@ -1,5 +1,6 @@
 //! Helpers of these tests: files of the repository, sections of Markdown, random numbers.
 
+pub(crate) mod http;
 pub(crate) mod memory;
 
 use std::fmt::Write as _;
