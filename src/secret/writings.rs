@@ -78,37 +78,51 @@ fn done(all: impl Iterator<Item = Writing>) -> Vec<Writing> {
 
 /// JSON, shells, C, HTML: the text between the quotes.
 fn quoted(text: &str) -> Vec<String> {
-    let inner = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
-    let json = inner(serde_json::Value::from(text).to_string());
-    let debug = inner(format!("{text:?}"));
-    let ascii = escape(
-        &json,
-        |c| !c.is_ascii(),
-        |c, out| {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a text cannot fail.
-                let _written = write!(out, "\\u{unit:04x}");
-            }
-        },
-    );
-    let slashes = json.replace('/', "\\/");
     let special = |c: char| !c.is_alphanumeric() && !"_-./:@%+=,".contains(c);
-    let html = |quote: &str| {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        text.replace('"', "&quot;").replace('\'', quote)
-    };
-    vec![
-        json,
-        ascii,
-        slashes,
-        debug,
+    let mut all = vec![
         text.replace('\'', r"'\''"),
         text.replace('\'', r#"'"'"'"#),
         escape(text, special, |c, out| out.extend(['\\', c])),
         escape(text, |c| "\\\"$`".contains(c), |c, out| out.extend(['\\', c])),
-        escape(
+    ];
+    all.extend(json(text));
+    all.extend(c(text));
+    all.extend(html(text));
+    all
+}
+
+/// JSON: each library has its own list of characters that it writes by their numbers.
+fn json(text: &str) -> Vec<String> {
+    let quoted = serde_json::Value::from(text).to_string();
+    let json = &quoted[1..quoted.len() - 1];
+    let by_number = |listed: &'static str, ascii: bool, upper: bool| {
+        let is = move |c: char| listed.contains(c) || ascii && !c.is_ascii();
+        escape(json, is, |c, out| {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a text cannot fail.
+                let _written =
+                    if upper { write!(out, "\\u{unit:04X}") } else { write!(out, "\\u{unit:04x}") };
+            }
+        })
+    };
+    let mut all = vec![json.to_owned(), json.replace('/', "\\/")];
+    // Python; Go; templates of Jinja; Gson. .NET writes a quote by its number, too.
+    for listed in ["", "<>&\u{2028}\u{2029}", "<>&'", "<>&'="] {
+        all.extend([false, true].map(|ascii| by_number(listed, ascii, false)));
+    }
+    all.push(by_number("", true, false).replace('/', "\\/"));
+    all.push(by_number("<>&'+`", true, true).replace("\\\"", "\\u0022"));
+    all
+}
+
+/// C, Rust and Python: with escapes of characters or of bytes.
+fn c(text: &str) -> Vec<String> {
+    let debug = format!("{text:?}");
+    let mut all = vec![debug[1..debug.len() - 1].to_owned()];
+    for quotes in ["", "'", "\""] {
+        let short = escape(
             text,
-            |c| "\\'\n\t\r".contains(c),
+            |c| "\\\n\t\r".contains(c) || quotes.contains(c),
             |c, out| {
                 let letter = match c {
                     '\n' => 'n',
@@ -118,10 +132,32 @@ fn quoted(text: &str) -> Vec<String> {
                 };
                 out.extend(['\\', letter]);
             },
-        ),
-        html("&#39;"),
-        html("&#x27;"),
-    ]
+        );
+        for octal in [false, true] {
+            let write = |c: char, out: &mut String| {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    // Writing to a text cannot fail.
+                    let _written = if octal {
+                        write!(out, "\\{byte:03o}")
+                    } else {
+                        write!(out, "\\x{byte:02x}")
+                    };
+                }
+            };
+            all.push(escape(&short, |c| !c.is_ascii(), write));
+        }
+        all.push(short);
+    }
+    all
+}
+
+/// HTML and XML: libraries differ in how they write quotes, and whether they do.
+fn html(text: &str) -> Vec<String> {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let doubles = ["\"", "&quot;", "&#34;", "&#x22;"];
+    let singles = ["'", "&#39;", "&#x27;", "&#039;", "&apos;"];
+    let pairs = doubles.iter().flat_map(|double| singles.map(|single| (double, single)));
+    pairs.map(|(double, single)| text.replace('"', double).replace('\'', single)).collect()
 }
 
 fn escape(text: &str, is: impl Fn(char) -> bool, write: impl Fn(char, &mut String)) -> String {

@@ -108,6 +108,20 @@ fn a_secret_is_found_in_every_usual_encoding() {
         "it's%20%22a/b%22%20%c3%a9",
         "it&#39;s &quot;a/b&quot; é",
         "69:74:27:73:20:22:61:2f:62:22:20:c3:a9",
+        r#"it's \"a/b\" \303\251"#,
+        r#"it\'s "a/b" \xc3\xa9"#,
+        "it&#039;s \"a/b\" é",
+        "it&apos;s &#34;a/b&#34; é",
+    ] {
+        assert_eq!(redactor.text(written), "«secret s»", "{written}");
+    }
+    // JSON of Go, of templates, of Gson and of .NET.
+    let redactor = Redactor::new([("s", "<it's=\"é\"&+>")]);
+    for written in [
+        r#"\u003cit's=\"é\"\u0026+\u003e"#,
+        r#"\u003cit\u0027s=\"\u00e9\"\u0026+\u003e"#,
+        r#"\u003cit\u0027s\u003d\"é\"\u0026+\u003e"#,
+        r"\u003Cit\u0027s=\u0022\u00E9\u0022\u0026\u002B\u003E",
     ] {
         assert_eq!(redactor.text(written), "«secret s»", "{written}");
     }

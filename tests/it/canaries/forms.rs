@@ -10,7 +10,7 @@ const SPECIAL: &[char] = &[
 ];
 
 /// How many of the forms come before those that programs fold: hex and base64.
-const FIRST_PACKED: usize = 6;
+const FIRST_PACKED: usize = 9;
 
 /// Values that nothing else contains, the same in each run.
 pub(super) struct Canaries(pub(super) Vec<String>);
@@ -68,6 +68,14 @@ pub(super) fn forms(value: &str) -> Vec<String> {
             if sign.is_ascii() { sign.to_string() } else { escaped().concat() }
         })
         .collect();
+    // As Go writes it.
+    let go: String = json
+        .chars()
+        .map(|sign| match sign {
+            '<' | '>' | '&' => format!("\\u{:04x}", u32::from(sign)),
+            _ => sign.to_string(),
+        })
+        .collect();
     let percent: String = bytes
         .iter()
         .map(|byte| match byte {
@@ -83,7 +91,10 @@ pub(super) fn forms(value: &str) -> Vec<String> {
         ascii,
         percent,
         hex(false, "%"),
-        html(value),
+        go,
+        html(value, "&quot;", "&#39;"),
+        html(value, "&#34;", "&#39;"),
+        html(value, "&quot;", "&apos;"),
         hex(false, ""),
         hex(true, ""),
     ];
@@ -96,9 +107,9 @@ pub(super) fn forms(value: &str) -> Vec<String> {
     all
 }
 
-fn html(value: &str) -> String {
+fn html(value: &str, double: &str, single: &str) -> String {
     let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    value.replace('"', "&quot;").replace('\'', "&#39;")
+    value.replace('"', double).replace('\'', single)
 }
 
 fn base64(bytes: &[u8]) -> String {
