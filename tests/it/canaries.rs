@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use self::forms::{Canaries, Search, forms};
 use crate::harness::{Planrun, eventually};
 use crate::ssh::server::Server;
+use crate::support::http;
 
 /// The value that is no secret.
 const CONTROL: &str = "control-canary-of-no-secret";
@@ -93,6 +94,8 @@ struct Desk {
     folder: TempDir,
     canaries: Canaries,
     search: Search,
+    /// Receives notifications.
+    web: http::Server,
 }
 
 impl Desk {
@@ -101,7 +104,8 @@ impl Desk {
         let canaries = Canaries::new(ALL, LINES + TYPED);
         let search = Search::new(&canaries.0, CONTROL);
         let folder = tempfile::tempdir().unwrap();
-        let mut desk = Self { planrun: Planrun::new(), folder, canaries, search };
+        let web = http::Server::start(Some("200 OK"));
+        let mut desk = Self { planrun: Planrun::new(), folder, canaries, search, web };
         let all = desk.canaries.0.clone();
         let (file, rest) = all.split_at(FILE);
         let (command, rest) = rest.split_at(COMMAND);
@@ -121,8 +125,11 @@ impl Desk {
             "secrets:\n  of_command: [sh, -c, 'cat {}; sleep 0.3']\n",
             desk.name("command")
         );
-        let notify =
-            format!("notify:\n  - command: [sh, -c, 'cat >> {}']\n", desk.name("notified"));
+        let notify = format!(
+            "notify:\n  - command: [sh, -c, 'cat >> {}']\n  - webhook: {}\n",
+            desk.name("notified"),
+            desk.web.address
+        );
         fs::write(config.join("config.yaml"), cat + &notify).unwrap();
         let private = fs::Permissions::from_mode(0o600);
         fs::set_permissions(config.join("config.yaml"), private).unwrap();
@@ -140,7 +147,7 @@ impl Desk {
         }
         let few = &all[..3];
         let lines: Vec<String> = few.iter().flat_map(|canary| forms(canary)).collect();
-        self.write("probed", &lines.join("\n"));
+        self.write("probed", &format!("{CONTROL}\n{}", lines.join("\n")));
         let mut halves = String::new();
         for (at, canary) in all.iter().enumerate().step_by(5) {
             for form in forms(canary) {
@@ -247,9 +254,11 @@ fn joined(lines: BTreeSet<Vec<u8>>) -> Vec<u8> {
 fn a_thousand_canaries_are_found_in_no_place_where_planrun_writes() {
     let mut desk = Desk::new(PARTS);
     desk.planrun.environment("PLANRUN_LOG", Some("trace"));
-    let (applied, processes) = watched(|| desk.run("apply", &["-v"]));
+    let log = desk.planrun.path("log").display().to_string();
+    let (applied, processes) = watched(|| desk.run("apply", &["-v", "--log", &log]));
     applied.exits(6);
-    desk.hides("the lines of the run, and its log", applied.stderr.as_bytes());
+    desk.hides("the file of the log", &fs::read(&log).unwrap());
+    desk.hides("the lines of the run", applied.stderr.as_bytes());
     desk.hides("the list of processes", &joined(processes.arguments));
     // What the environment gave is not given to a process that planrun starts.
     let environments = joined(processes.environments);
@@ -260,6 +269,8 @@ fn a_thousand_canaries_are_found_in_no_place_where_planrun_writes() {
     desk.hides("the list of processes of the host", &fs::read(desk.path("arguments")).unwrap());
     desk.planrun.environment("PLANRUN_LOG", None);
     desk.hides("a notification", &fs::read(desk.path("notified")).unwrap());
+    let posted: Vec<String> = desk.web.received().into_iter().map(|one| one.body).collect();
+    desk.hides("the notifications of a webhook", posted.join("\n").as_bytes());
 
     // They were sent: a plan that gets no secret hides it well.
     let sent = desk.canaries.0[..FILE + COMMAND + ENVIRONMENT].join("\n") + "\n";
@@ -292,10 +303,17 @@ fn a_thousand_canaries_are_found_in_no_place_where_planrun_writes() {
     let replayed = desk.planrun.run_json(&["watch", "last"]);
     desk.hides("the events of a run", replayed.all().as_bytes());
 
-    for format in ["human", "json"] {
+    for format in ["human", "json", "markdown"] {
         let previewed = desk.run("preview", &["--format", format]);
         desk.hides(&format!("preview --format {format}"), previewed.all().as_bytes());
     }
+    let saved = desk.planrun.path("saved").display().to_string();
+    desk.run("preview", &["-o", &saved]).exits(0);
+    desk.hides("a saved preview", &fs::read(&saved).unwrap());
+    let applied = desk.planrun.run(&["apply", &saved, "--yes", "-vv"]);
+    desk.hides("a run of a saved preview, and its log", applied.exits(6).all().as_bytes());
+    let looked = desk.run("look", &["echoed", "--limit", "here", "--expr", "echoed | join(' ')"]);
+    desk.hides("look", looked.exits(0).all().as_bytes());
     let explained = desk.run("explain", &[]);
     desk.hides("explain", explained.exits(0).all().as_bytes());
 
