@@ -73,8 +73,8 @@ pub struct Timeline {
     /// Times at equal distances, the first at its start and the last at its end.
     pub ticks: Vec<String>,
     pub lanes: Vec<Lane>,
-    /// The kinds of bars that occur, and their words.
-    pub legend: Vec<(&'static str, &'static str)>,
+    /// What occurs in it, as classes of the style sheet, and its words.
+    pub legend: Vec<(String, &'static str)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

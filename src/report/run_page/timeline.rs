@@ -79,9 +79,21 @@ pub(super) fn block(
         let at = from + scale.length * number / (TICKS - 1);
         style.format(at, if scale.length > DAY { "%m-%d %H:%M" } else { "%H:%M:%S" })
     };
-    let legend = phases.into_iter().map(Phase::kind).collect();
+    let legend = legend(&phases, &lanes);
     let timeline = Timeline { ticks: (0..TICKS).map(tick).collect(), lanes, legend };
     (!timeline.lanes.is_empty()).then_some(Block::Timeline(timeline))
+}
+
+fn legend(phases: &BTreeSet<Phase>, lanes: &[Lane]) -> Vec<(String, &'static str)> {
+    let bars = phases.iter().map(|phase| phase.kind());
+    let mut legend: Vec<_> = bars.map(|(kind, word)| (format!("bar {kind}"), word)).collect();
+    if lanes.iter().any(|lane| !lane.steps.is_empty()) {
+        legend.push(("part odd".to_owned(), "below: the steps"));
+    }
+    if lanes.iter().any(|lane| !lane.marks.is_empty()) {
+        legend.push(("mark no-return".to_owned(), "point of no return"));
+    }
+    legend
 }
 
 fn spoken(what: &str, from: Timestamp, to: Timestamp, style: &Style) -> String {

@@ -70,6 +70,24 @@ fn resumed(mut records: Vec<Record>) -> Vec<Record> {
 }
 
 #[test]
+fn the_timeline_explains_what_it_draws() {
+    let html = |records: &[Record]| {
+        page(&StoredRun { records, damage: &[], is_alive: false }, &invocation(80)).html()
+    };
+    let caption = |html: String| {
+        let (_, rest) = html.split_once("<figcaption>").unwrap();
+        rest.split_once("</figcaption>").unwrap().0.to_owned()
+    };
+    let of_waits = caption(html(&succeeded().records()));
+    for words in ["working", "waiting", "below: the steps", "point of no return"] {
+        assert!(of_waits.contains(words), "{words}: {of_waits}");
+    }
+    assert!(!of_waits.contains("rolling back"));
+    let of_rollback = caption(html(&rolled_back().records()));
+    assert!(of_rollback.contains("rolling back") && !of_rollback.contains("no return"));
+}
+
+#[test]
 fn the_timeline_shows_who_is_waited_for_while_a_run_is_paused() {
     assert_eq!(bars(&resumed(paused().records())), ["work", "wait", "ask"]);
     assert_eq!(bars(&resumed(interrupted().records())), ["work", "pause"]);
