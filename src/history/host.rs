@@ -214,6 +214,7 @@ impl HostState {
             // Kept by the run: it may be one of all hosts.
             TaskEvent::PointOfNoReturn { .. } => {}
             TaskEvent::QuestionAsked { question } => {
+                task.asked = Some(question.text.as_str().into());
                 task.question = Some(Box::new(question.clone()));
                 task.asked_at = record.seq;
                 task.answer = None;

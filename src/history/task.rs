@@ -50,6 +50,8 @@ pub struct TaskState {
     pub result: Option<Box<str>>,
     /// The question that is open.
     pub question: Option<Box<Question>>,
+    /// The text of the last question.
+    pub asked: Option<Box<str>>,
     /// The number of the event with that question.
     pub asked_at: u64,
     /// Whether the time of the last question has passed, which fails the task.

@@ -108,15 +108,15 @@ pub(super) fn command_of(state: &RunState, task: &TaskId, on: &HostName) -> Stri
 /// replaced by the question as it was asked, or by the command as it was sent.
 pub(super) fn title_of(state: &RunState, id: &TaskId) -> String {
     let title = state.planned.title(&id.step);
-    let question = || {
+    let asked = || {
         let task = state.task(id).filter(|_| state.planned.action(&id.step) == "approve")?;
-        task.question.as_ref()
+        task.asked.as_deref()
     };
     let attempt = || state.task(id)?.attempts.last();
     let title = if !title.contains("{{") {
         sentence(&title)
-    } else if let Some(question) = question() {
-        sentence(&question.text)
+    } else if let Some(asked) = asked() {
+        sentence(asked)
     } else {
         attempt().map_or_else(|| sentence(&title), |attempt| one_line(&attempt.command))
     };

@@ -249,3 +249,18 @@ fn a_time_that_ends_may_be_asked_about_and_the_question_asked_again() {
     let state = scene.drive(&clock, &world, &journal, Some(&people)).unwrap();
     assert_eq!(state.status, RunStatus::Succeeded, "{}", trace(&journal));
 }
+
+#[test]
+fn after_its_answer_a_question_is_still_shown_as_it_was_asked() {
+    let planrun = Planrun::new();
+    let steps = "steps: [{id: go, approve: 'Update {{ host }}?'}]\n";
+    let plan = planrun.file("plan.yaml", format!("version: 1\nname: asks\nhosts: all\n{steps}"));
+    let hosts = planrun.file("hosts.ini", "h1 planrun_connection=local\n");
+    planrun.run(&["apply", &plan, "--inventory", &hosts, "--yes"]).exits(6).says("Update h1?");
+    planrun.run(&["resolve", "last", "--as", "approve"]).exits(0);
+    let resumed = planrun.run(&["resume", "last"]);
+    resumed.exits(0);
+    for text in [resumed.all(), planrun.run(&["show", "last"]).exits(0).all()] {
+        assert!(text.contains("Update h1?") && !text.contains("{{"), "{text}");
+    }
+}
