@@ -1,7 +1,7 @@
 //! The command line: parses the arguments and runs a command.
 //!
-//! A command takes its arguments and a `Context`, calls the stages, and returns an `Exit`. Data goes to
-//! standard output, messages to standard error. There are three kinds of problems: `print` prints
+//! A command takes its arguments and a `Context`, calls the stages, and returns an `Exit`. Results go to
+//! standard output: data, and what a run does. Messages go to standard error. There are three kinds of problems: `print` prints
 //! diagnostics, a `Fault` is an error of the system and is printed in one place, and what failed on a
 //! host is data in the events of a run.
 //!

@@ -70,8 +70,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     }
     release_locks(&taken, context)?;
     taken.add(ended, now)?;
-    let invocation = context.invocation(run, Stream::Err);
-    context.say(summary(&taken.records, &invocation).trim_end());
+    let invocation = context.invocation(run, Stream::Out);
+    context.write(Stream::Out, summary(&taken.records, &invocation).trim_end());
     Ok(Exit::SUCCEEDED)
 }
 

@@ -147,7 +147,7 @@ fn begin(
         how: args.how,
         by,
     };
-    context.say(&format!("run {}", journal.run()));
+    context.write(args.how.output(context)?.report(), &format!("run {}", journal.run()));
     session.run()
 }
 

@@ -175,7 +175,7 @@ impl Context {
 
     /// Whether a live view is possible.
     pub(super) fn can_move(&self) -> bool {
-        std::io::stderr().is_terminal() && !is_dumb() && !self.is_logging()
+        std::io::stdout().is_terminal() && !is_dumb() && !self.is_logging()
     }
 
     pub(super) fn colour(&self, stream: Stream) -> bool {
@@ -221,6 +221,14 @@ impl Context {
         }
         for help in fault.helps() {
             self.say(&format!("{} {}", self.strong("help:"), printable(help)));
+        }
+    }
+
+    /// Writes a line to one of both.
+    pub(super) fn write(&self, stream: Stream, line: &str) {
+        match stream {
+            Stream::Out => self.print(&format!("{line}\n")),
+            Stream::Err => self.say(line),
         }
     }
 

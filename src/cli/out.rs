@@ -1,4 +1,4 @@
-//! Standard output, which carries data.
+//! Standard output, which has the results.
 //!
 //! A closed pipe is ignored: its reader needed no more. Any other failure, such as a full disk, is
 //! recorded, and the command does not succeed.

@@ -1,8 +1,8 @@
 //! Prints diagnostics: for people, for editors, for CI.
 //!
 //! It takes the problems of each file as [`Findings`], and writes text in one of the [`ReportFormat`]s, each in
-//! its own file below. Output for programs goes to standard output, output for people to standard error.
-//! What is a problem is decided elsewhere.
+//! its own file below. Diagnostics for people go to standard error, as those of compilers, the others to
+//! standard output. What is a problem is decided elsewhere.
 
 mod github;
 pub(super) mod json;

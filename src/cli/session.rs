@@ -20,7 +20,7 @@ use crate::cli::signals::{Signals, Wish};
 use crate::cli::targets::Targets;
 use crate::cli::values::{Speed, duration, speed};
 use crate::cli::view::{Output, View};
-use crate::cli::{Context, Exit, Fault, Stream, expected, locks, log, runtime};
+use crate::cli::{Context, Exit, Fault, expected, locks, log, runtime};
 use crate::clock::Pace;
 use crate::event::{Event, JournalError, Record};
 use crate::history::RunState;
@@ -155,9 +155,10 @@ impl Session<'_> {
             }
         };
         self.targets.save()?;
-        let invocation = self.context.invocation(run, Stream::Err);
-        self.context.say("");
-        self.context.say(summary_of(&state, &invocation).trim_end());
+        let report = output.report();
+        let invocation = self.context.invocation(run, report);
+        self.context.write(report, "");
+        self.context.write(report, summary_of(&state, &invocation).trim_end());
         let exit = Exit(exit_status(&state));
         if exit == Exit::HELD {
             for help in locks::help(self.context) {

@@ -34,11 +34,11 @@ const MAX_JOBS: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// A line for each scenario, then the failures; on standard error
+    /// A line for each scenario, then the failures
     Human,
-    /// One JSON object for each scenario, on standard output
+    /// One JSON object for each scenario
     Json,
-    /// `JUnit` XML: a test case for each scenario; on standard output
+    /// `JUnit` XML: a test case for each scenario
     Junit,
 }
 

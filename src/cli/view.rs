@@ -19,12 +19,12 @@ use crate::report::plain::Plain;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
-    /// Live view on a terminal, otherwise plain lines; on standard error
+    /// Live view on a terminal, otherwise plain lines
     #[default]
     Human,
-    /// One line per event, on standard error
+    /// One line per event
     Plain,
-    /// One JSON object per event, on standard output
+    /// One JSON object per event; the summary goes to standard error
     Json,
 }
 
@@ -32,6 +32,11 @@ impl Output {
     /// Whether this is a live view.
     pub(super) fn moves(self, context: &Context) -> bool {
         self == Self::Human && context.can_move()
+    }
+
+    /// Returns where what people read of a run goes: standard output, unless that has JSON.
+    pub(super) fn report(self) -> Stream {
+        if self == Self::Json { Stream::Err } else { Stream::Out }
     }
 }
 
@@ -64,12 +69,12 @@ impl View {
         pace: Option<Arc<Pace>>,
         context: &Context,
     ) -> Self {
-        let style = context.style(Stream::Err);
-        let plain = || Self::Lines(Box::new(Plain::new(std::io::stderr(), style.clone())));
+        let style = context.style(output.report());
+        let plain = || Self::Lines(Box::new(Plain::new(Out, style.clone())));
         match output {
             Output::Json => Self::Lines(Box::new(JsonLines::new(Out))),
             Output::Human if output.moves(context) => {
-                match Live::stderr(run, style.clone(), pace) {
+                match Live::stdout(run, style.clone(), pace) {
                     Ok(mut live) => {
                         live.remember(history);
                         let still = Still::default();

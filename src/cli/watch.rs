@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli::expected::Alike;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::view::{Output, View};
-use crate::cli::{Context, Exit, Fault, Stream, expected, runtime};
+use crate::cli::{Context, Exit, Fault, expected, runtime};
 use crate::clock::Clock;
 use crate::event::RunId;
 use crate::history::{Reporter as _, RunState};
@@ -53,9 +53,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     view.finish();
     Ok(match ended? {
         Ok(state) => {
-            let invocation = context.invocation(run, Stream::Err);
-            context.say("");
-            context.say(summary_of(&state, &invocation).trim_end());
+            let invocation = context.invocation(run, output.report());
+            context.write(output.report(), "");
+            context.write(output.report(), summary_of(&state, &invocation).trim_end());
             Exit(exit_status(&state))
         }
         Err(wish) => {

@@ -63,12 +63,12 @@ struct Canvas {
 }
 
 impl Live {
-    /// Starts to show a run on standard error, which is a terminal.
+    /// Starts to show a run on standard output, which is a terminal.
     ///
     /// # Errors
     /// No thread could be started; show the run as lines then.
-    pub fn stderr(run: &RunId, style: Style, pace: Option<Arc<Pace>>) -> std::io::Result<Self> {
-        let mut live = Self::paced(console::Term::buffered_stderr(), run.clone(), style, pace);
+    pub fn stdout(run: &RunId, style: Style, pace: Option<Arc<Pace>>) -> std::io::Result<Self> {
+        let mut live = Self::paced(console::Term::buffered_stdout(), run.clone(), style, pace);
         let shared = Arc::clone(&live.shared);
         let painter = std::thread::Builder::new().name("painter".to_owned());
         let (stop, stopped) = mpsc::channel();

@@ -47,7 +47,7 @@ fn the_lines_of_a_run_show_its_setup_first_and_its_teardown_last_and_count_hosts
     ] {
         ended.says(line);
     }
-    let rows: Vec<&str> = ended.stderr.lines().filter(|row| row.contains(", took ")).collect();
+    let rows: Vec<&str> = ended.stdout.lines().filter(|row| row.contains(", took ")).collect();
     let names: Vec<&str> =
         rows[1..].iter().filter_map(|row| row.split_whitespace().next()).collect();
     assert_eq!(names, ["setup", "s1", "s2", "s3", "finish"]);
@@ -83,7 +83,7 @@ fn abort_tears_down_and_then_ends_the_run() {
     apply(&planrun, &asking()).exits(6);
     let ended = planrun.run(&["abort", "last", "--acknowledge", "--reason", "enough"]);
     ended.exits(0).says("tearing down  before the run ends: aborted").says("enough");
-    assert!(!ended.stderr.contains("Still set"), "{}", ended.stderr);
+    assert!(!ended.all().contains("Still set"), "{}", ended.all());
     let state = state(&planrun);
     assert_eq!(state.status, RunStatus::Aborted);
     assert_eq!(teardowns(&planrun), 1);
@@ -129,7 +129,7 @@ fn a_rollback_of_a_host_that_has_not_started_undoes_the_setup_and_names_only_tha
 
     ended.exits(0).says("rolling back setup:\n  1. setup (active)\n");
     ended.says("of s1, setup requested by");
-    assert!(!ended.stderr.contains("finish, ") && !ended.stderr.contains("0 hosts"));
+    assert!(!ended.all().contains("finish, ") && !ended.all().contains("0 hosts"));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_rollback_of_some_hosts_keeps_the_setup_and_the_finish() {
     apply(&planrun, PLAN).exits(0);
     let ended = planrun.run(&["rollback", "last", "--limit", "s1"]);
     ended.exits(0);
-    assert!(!ended.stderr.contains("setup (") && !ended.stderr.contains("finish ("));
+    assert!(!ended.all().contains("setup (") && !ended.all().contains("finish ("));
     let kept = planrun.kept(&planrun.newest());
     assert_eq!(kept.sent_for("finish/raise.rollback").len(), 0);
     assert_eq!(kept.sent_for("setup/quiet.rollback").len(), 0);
@@ -193,7 +193,7 @@ fn a_teardown_that_cannot_work_makes_the_run_stuck_and_names_the_ways_on() {
     ended.says("Teardown failed: the teardowns of earlier steps did not run.");
     ended.says("Still set: setup/hold");
     // The hosts have succeeded, and are not offered to be rolled back.
-    assert!(!ended.stderr.contains("planrun rollback"), "{}", ended.stderr);
+    assert!(!ended.all().contains("planrun rollback"), "{}", ended.all());
 
     let again = planrun.run(&["resume", "last"]);
     again.exits(5).says("teardown failed on setup");
@@ -220,7 +220,7 @@ fn after_a_failed_teardown_a_rollback_lists_the_setup_last_and_a_resume_is_offer
     limited.exits(5).says("1. s1 (succeeded)").says("teardown failed on setup");
     limited.says("finish and setup are not rolled back: changes stay on s2, s3");
     limited.says("teardown failed at hold.teardown");
-    assert!(!limited.stderr.contains("rollback failed"), "{}", limited.stderr);
+    assert!(!limited.all().contains("rollback failed"), "{}", limited.all());
     planrun.type_line(&limited.command("planrun resume", "resume")).exits(5);
 
     let all = planrun.run(&["rollback", "last"]);
@@ -240,7 +240,7 @@ fn a_limit_that_names_every_host_is_the_same_as_none() {
     apply(&planrun, PLAN).exits(0);
     let ended = planrun.run(&["rollback", "last", "--limit", "s1,s2,s3"]);
     ended.exits(0).says("1. finish (").says("5. setup (");
-    assert!(!ended.stderr.contains("not rolled back"), "{}", ended.stderr);
+    assert!(!ended.all().contains("not rolled back"), "{}", ended.all());
     let kept = planrun.kept(&planrun.newest());
     assert_eq!(kept.sent_for("finish/raise.rollback").len(), 1);
     assert_eq!(kept.sent_for("setup/quiet.rollback").len(), 1);
@@ -253,10 +253,10 @@ fn a_teardown_that_was_left_out_is_not_called_torn_down() {
     let ended = apply(&planrun, &plan);
     ended.exits(0).says("took 2s, teardown skipped (its `when` is");
     ended.says("Still set: setup/hold");
-    assert!(!ended.stderr.contains("torn down"), "{}", ended.stderr);
+    assert!(!ended.all().contains("torn down"), "{}", ended.all());
     planrun.run(&["show", "last"]).exits(0).says("teardown skipped (its `when` is false)");
     let back = planrun.run(&["rollback", "last", "--limit", "s1"]);
-    assert!(!back.stderr.contains("the setup is torn down"), "{}", back.stderr);
+    assert!(!back.all().contains("the setup is torn down"), "{}", back.all());
 }
 
 #[test]
@@ -267,8 +267,8 @@ fn an_abort_that_was_stopped_asks_nothing_of_before_and_is_completed_by_a_resume
     apply(&planrun, &plan).exits(6);
     let ended = planrun.run(&["abort", "last", "--acknowledge"]);
     ended.exits(5).says("teardown failed on setup; aborted by");
-    assert!(!ended.stderr.contains("question at"), "{}", ended.stderr);
+    assert!(!ended.all().contains("question at"), "{}", ended.all());
     let resumed = planrun.run(&["resume", "last"]);
     resumed.exits(5).says("completes the abort, nothing is rolled back");
-    assert!(!resumed.stderr.contains("question at"), "{}", resumed.stderr);
+    assert!(!resumed.all().contains("question at"), "{}", resumed.all());
 }

@@ -412,10 +412,10 @@ fn counting_the_time_of_a_block_is_not_told_and_a_failure_in_words_is_told_once(
     let ended = planrun.run(&["apply", &plan, "-i", &inventory]);
     ended.exits(1);
     assert!(
-        ended.stderr.contains("fail: It took too long.\n")
-            && !ended.stderr.contains("It took too long.: It"),
+        ended.all().contains("fail: It took too long.\n")
+            && !ended.all().contains("It took too long.: It"),
         "{}",
-        ended.stderr
+        ended.all()
     );
     let shown = planrun.run(&["show", &planrun.newest()]);
     let heading = |line: &&str| line.starts_with("            gone  ");

@@ -158,14 +158,14 @@ fn every_command_that_a_run_prints_can_be_typed() {
     };
     let mut verbs = BTreeSet::new();
     let mut typed_back = |ended: &Ended| {
-        let commands = commands(&ended.stderr);
-        assert!(!commands.is_empty(), "{}", ended.stderr);
+        let commands = commands(&ended.all());
+        assert!(!commands.is_empty(), "{}", ended.all());
         keep("state", "kept");
         for command in commands {
             let line = command.replacen("planrun apply ", "planrun apply --yes ", 1);
             let back = planrun.type_line(&line);
-            let is_refused = back.status == Some(2) || back.stderr.contains("Usage: ");
-            assert!(!is_refused, "{command}\n{}\nin\n{}", back.stderr, ended.stderr);
+            let is_refused = back.status == Some(2) || back.all().contains("Usage: ");
+            assert!(!is_refused, "{command}\n{}\nin\n{}", back.all(), ended.all());
             verbs.insert(command.split(' ').nth(1).unwrap().to_owned());
             keep("kept", "state");
         }

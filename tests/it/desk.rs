@@ -53,14 +53,14 @@ impl Desk {
         copy(from, self.folder.path());
     }
 
-    /// Types a line.
+    /// Types a line, and reads what a terminal would show.
     #[track_caller]
     pub(crate) fn types(&self, line: &str) -> Told {
         let binary = Path::new(env!("CARGO_BIN_EXE_planrun"));
         let folder = binary.parent().unwrap().display();
         let path = std::env::var("PATH").unwrap_or_default();
         let ended = program("sh")
-            .args(["-c", line])
+            .args(["-c", &format!("exec 2>&1\n{line}")])
             .current_dir(self.folder.path())
             .env("PATH", format!("{folder}:{path}"))
             .env("HOME", self.folder.path())
@@ -70,7 +70,7 @@ impl Desk {
             .env_remove("RUST_BACKTRACE")
             .output()
             .unwrap();
-        let text = String::from_utf8(ended.stderr).unwrap();
+        let text = String::from_utf8(ended.stdout).unwrap();
         let here = self.folder.path().to_str().unwrap();
         Told { status: ended.status.code().unwrap(), text: text.replace(here, FOLDER) }
     }

@@ -109,7 +109,7 @@ fn a_run_goes_on_with_a_plan_that_is_refused_now() {
         planrun.run(&["resolve", &run, "--as", "approve"]).exits(0);
         let ended = planrun.run(&["resume", &run]);
         ended.exits(0).says(&format!("note[{code}]")).says("this run continues with it");
-        assert!(!ended.stderr.contains("error["), "{}", ended.stderr);
+        assert!(!ended.all().contains("error["), "{}", ended.all());
         assert_eq!(planrun.kept(&run).host("backend1"), Some(HostStatus::Succeeded));
     }
 }

@@ -25,7 +25,7 @@ fn a_failure_is_printed_in_full_once() {
     );
     ended.exits(1).says("here| boom").says("work failed").says("failed at work");
     for text in ["expected  last == \"right\"\n", "observed  last = \"wrong\"\n"] {
-        assert_eq!(ended.stderr.matches(text).count(), 1, "{text}: {}", ended.stderr);
+        assert_eq!(ended.all().matches(text).count(), 1, "{text}: {}", ended.all());
     }
 }
 

@@ -79,7 +79,8 @@ const HERE: &str = "all: {hosts: {web1: {planrun_connection: local}}}\n";
 #[track_caller]
 fn is_refused(ended: &Ended, run: &str) -> String {
     ended.exits(7).says(&format!("is locked by run {run} of plan "));
-    let id = ended.stderr.split("(lock ").nth(1).unwrap();
+    let all = ended.all();
+    let id = all.split("(lock ").nth(1).unwrap();
     id.split(')').next().unwrap().to_owned()
 }
 
@@ -180,7 +181,7 @@ fn a_killed_run_keeps_its_lock_and_is_resumed_without_a_question() {
     desk.file("go", "");
     let resumed = desk.ada.run(&["resume", &run]);
     resumed.exits(0);
-    assert!(!resumed.stderr.contains("locked"), "{}", resumed.stderr);
+    assert!(!resumed.all().contains("locked"), "{}", resumed.all());
     assert_eq!(desk.lines(), ["first-one", "first-two", "first-three"]);
     assert_eq!(desk.locks(), 0);
     desk.eve.run(&apply).exits(0);

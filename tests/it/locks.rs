@@ -92,7 +92,7 @@ fn hosts_stay_locked_while_a_run_is_paused_or_stuck_and_are_free_when_it_ended()
     let refused = planrun.run(&apply);
     // Which commands can continue it depends on the run: `show` lists them.
     refused.exits(7).says("paused").says(&format!("`planrun show {run}`; it lists the commands"));
-    assert!(!refused.stderr.contains("planrun rollback"), "{}", refused.stderr);
+    assert!(!refused.all().contains("planrun rollback"), "{}", refused.all());
     refused.says(&format!("planrun abort {run} --acknowledge"));
     planrun.run(&["rollback", &run]).exits(5);
     planrun.run(&apply).exits(7).says("stuck");
@@ -133,7 +133,7 @@ fn hosts_that_locks_names_are_locked_and_a_warning_says_how_far() {
     let third = plan(&planrun, "third", "hosts: ring1");
     planrun.file("go", "");
     let told = planrun.run(&["apply", &first, "-i", &inventory]);
-    assert!(!told.exits(6).stderr.contains("locks-not-enforced"), "{}", told.stderr);
+    assert!(!told.exits(6).stderr.contains("locks-not-enforced"), "{}", told.all());
     for plan in [second, third] {
         planrun.run(&["apply", &plan, "-i", &inventory]).exits(7).says("host ring1 is locked");
     }
@@ -187,6 +187,6 @@ fn runs_on_model_hosts_do_not_meet() {
     let asks = [demo.as_slice(), &["--set", "manual_work=true"]].concat();
     let told = planrun.run(&asks);
     told.exits(6);
-    assert!(!told.stderr.contains("locks-not-enforced"), "{}", told.stderr);
+    assert!(!told.all().contains("locks-not-enforced"), "{}", told.all());
     planrun.run(&asks).exits(6);
 }

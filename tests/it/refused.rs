@@ -155,7 +155,7 @@ fn what_was_refused_at_its_turn_is_told_with_its_exit_status_and_can_be_undone_e
     ended.says("failed: 1 of 3 hosts refused, 2 succeeded");
     ended.says("backend3 was refused: nothing was sent to it; backend1, backend2 succeeded and");
     ended.says("Not every change was undone; see each host below.");
-    assert!(!ended.stderr.contains("rolled back"), "{}", ended.stderr);
+    assert!(!ended.all().contains("rolled back"), "{}", ended.all());
     assert_eq!(planrun.runs()[0]["state"], "failed");
 
     // An operator may want that undone, too; only what is undone is said to be.

@@ -25,9 +25,9 @@ fn every_scenario_of_the_shipped_plans_ends_as_it_says() {
     let ended = Planrun::new().run(&["test", "plans"]);
     ended.exits(0);
     assert!(
-        ended.stderr.lines().filter(|line| line.starts_with("PASS")).count() > 50,
+        ended.all().lines().filter(|line| line.starts_with("PASS")).count() > 50,
         "{}",
-        ended.stderr
+        ended.all()
     );
 }
 

@@ -120,7 +120,7 @@ impl Scene {
         }
         for one in ended {
             all.push(("stdout".into(), one.stdout.clone().into_bytes()));
-            all.push(("stderr".into(), one.stderr.clone().into_bytes()));
+            all.push(("stderr".into(), one.all().clone().into_bytes()));
         }
         for (place, bytes) in &all {
             let text = String::from_utf8_lossy(bytes);
@@ -283,7 +283,7 @@ fn a_secret_that_is_seen_already_is_told() {
     let ended = scene.apply_with_keys(&["--set", "token=abc12"]);
     ended.exits(6);
     ended.says("secret-on-command-line").says("short-secret");
-    let summary = ended.stderr.lines().find(|line| line.contains("--set"));
+    let summary = ended.stdout.lines().find(|line| line.contains("--set"));
     assert!(summary.is_none_or(|line| !line.contains("abc12")), "{summary:?}");
 
     let hosts = fs::read_to_string(scene.path("hosts.yaml")).unwrap();
@@ -305,7 +305,7 @@ fn a_secret_that_the_plan_or_a_host_name_shows_is_refused_and_not_shown() {
         scene.write("inputs.yaml", &format!("token: {shown}\nkeys: []\n"));
         let ended = scene.apply_with_keys(&[]);
         ended.exits(2).says("secret-in-other-value").says(part);
-        assert!(!ended.stderr.contains(shown), "{}", ended.stderr);
+        assert!(!ended.all().contains(shown), "{}", ended.all());
     }
 }
 

@@ -196,11 +196,11 @@ steps:
         assert!(took >= second && took <= passed + second, "{passed:?}: {text}");
     };
     let paused = planrun.run(&["apply", &plan, "-i", &inventory]);
-    takes_as_long_as_it_took(&paused.exits(6).stderr);
+    takes_as_long_as_it_took(&paused.exits(6).stdout);
     planrun.run(&["show", "last"]).says("after the start");
     // The next process sees the clock a day back.
     planrun.run(&["resolve", "last", "--as", "approve"]).exits(0);
-    takes_as_long_as_it_took(&planrun.run(&["resume", "last"]).exits(0).stderr);
+    takes_as_long_as_it_took(&planrun.run(&["resume", "last"]).exits(0).stdout);
 }
 
 #[test]
@@ -296,4 +296,25 @@ fn two_stops_are_reported_once_and_not_in_the_line_of_a_prompt() {
     assert_eq!(lines.len(), 1, "{text}");
     let plain = console::strip_ansi_codes(lines[0]);
     assert!(plain.trim_start().starts_with("pausing after the running steps, as "), "{text}");
+}
+
+#[test]
+fn a_pipe_gets_all_of_a_run_also_if_errors_go_to_a_terminal() {
+    let planrun = Planrun::new();
+    let plan =
+        planrun.file("plan.yaml", "version: 1\nname: piped\nhosts: web1\nsteps: [{wait: 1s}]\n");
+    let inventory = planrun.file("inventory.yaml", INVENTORY);
+    let kept = planrun.path("kept").display().to_string();
+    let apply = format!("planrun apply {plan} -i {inventory} --yes | tee {kept}");
+    let line = format!("TERM=xterm script -qec '{apply}' /dev/null </dev/null");
+    let shown = planrun.type_line(&line).exits(0).stdout.replace('\r', "");
+    let kept = fs::read_to_string(kept).unwrap();
+    for text in ["run 2", "planned", "succeeded: 1 host"] {
+        assert!(kept.contains(text), "no {text}: {kept}");
+    }
+    assert_eq!(shown, kept);
+    // A reader that has seen enough does not disturb the run.
+    let line = format!("planrun apply {plan} -i {inventory} --yes | head -n 1");
+    assert_eq!(planrun.type_line(&line).exits(0).stdout.lines().count(), 1);
+    planrun.run(&["show", "last"]).exits(0).says("succeeded");
 }

@@ -89,7 +89,7 @@ fn refuses(planrun: &Planrun) -> String {
     let after = (planrun.kept(&run).0, planrun.runs());
     assert_eq!(before.0.len(), after.0.len());
     assert_eq!(before, after);
-    ended.stderr.replace(&run, "RUN")
+    ended.all().replace(&run, "RUN")
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn an_ended_run_with_every_host_past_the_point_is_not_told_to_resume() {
     // Nor is a rollback advised where a resume is asked for.
     let resumed = planrun.run(&["resume", "last"]);
     resumed.exits(2).says("past its point of no return is not rolled back");
-    assert!(!resumed.stderr.contains("planrun rollback"));
+    assert!(!resumed.all().contains("planrun rollback"));
 }
 
 #[test]
@@ -165,13 +165,13 @@ fn of_two_hosts_the_one_that_can_go_back_does_and_the_other_is_named() {
     let planrun = Planrun::new();
     apply(&planrun, "1", FIRST, SECOND).exits(6);
 
-    let ended = planrun.run(&["rollback", &planrun.newest()]);
+    let ended = planrun.type_line("planrun rollback last 2>&1");
 
     // Not everything is undone, so it is not 1.
     ended.exits(3);
-    let refused = ended.stderr.find(REFUSED).unwrap();
-    let begins = ended.stderr.find("requested by").unwrap();
-    assert!(refused < begins, "{}", ended.stderr);
+    let refused = ended.stdout.find(REFUSED).unwrap();
+    let begins = ended.stdout.find("requested by").unwrap();
+    assert!(refused < begins, "{}", ended.all());
     let state = state(&planrun);
     assert_eq!(state.status, RunStatus::Failed);
     assert_eq!(host(&state, "backend1"), HostStatus::Succeeded);
@@ -183,12 +183,12 @@ fn of_two_hosts_the_one_that_can_go_back_does_and_the_other_is_named() {
     ended.says("Not every change was undone");
     let shown = planrun.run(&["show", "last"]);
     shown.exits(0).says("rolled back on backend2; backend1 is past");
-    let rows: Vec<&str> = ended.stderr.lines().collect();
+    let rows: Vec<&str> = ended.stdout.lines().collect();
     let row = rows.iter().position(|row| {
         row.trim_start().starts_with("backend1  succeeded")
             && row.contains("cannot be rolled back: past the point of no return of step back")
     });
-    assert!(row.is_some(), "{}", ended.stderr);
+    assert!(row.is_some(), "{}", ended.all());
     let kept = planrun.kept(&planrun.newest());
     assert_eq!(kept.sent_for("backend1/stop.rollback"), Vec::<String>::new());
     assert_eq!(kept.sent_for("backend2/stop.rollback").len(), 1);
@@ -207,7 +207,7 @@ fn a_question_of_a_host_past_the_point_stays_open_and_the_other_host_goes_back()
     ended.says(REFUSED);
     ended.says("backend1/person still waits for an answer; then backend1 continues");
     ended.says("This host is past its point of no return: after the answer it continues forward.");
-    assert!(!ended.stderr.contains("question at backend2/person"), "{}", ended.stderr);
+    assert!(!ended.all().contains("question at backend2/person"), "{}", ended.all());
     let rests = state(&planrun);
     assert_eq!(rests.status, RunStatus::Paused);
     assert_eq!(host(&rests, "backend1"), HostStatus::Active);
@@ -235,7 +235,7 @@ fn a_host_past_the_point_ends_while_the_other_one_waits_for_the_operator() {
 
     ended.exits(3).says(REFUSED);
     // What was asked about going forward matters no more on a host that went back.
-    assert!(!ended.stderr.contains("question at backend2/person"), "{}", ended.stderr);
+    assert!(!ended.all().contains("question at backend2/person"), "{}", ended.all());
     assert_eq!(host(&state(&planrun), "backend2"), HostStatus::RolledBack);
 }
 
@@ -317,7 +317,7 @@ fn a_run_that_was_ended_by_hand_takes_no_answer_and_offers_none() {
     apply(&planrun, "2", "true", "true").exits(6);
     let run = planrun.newest();
     let ended = planrun.run(&["abort", &run, "--acknowledge"]);
-    assert!(!ended.stderr.contains("resolve"), "{}", ended.stderr);
+    assert!(!ended.all().contains("resolve"), "{}", ended.all());
     let before = planrun.kept(&run).0;
     let task = "backend1/person";
     let ended = planrun.run(&["resolve", &run, task, "--as", "approve"]);

@@ -327,15 +327,15 @@ fn the_hosts_and_their_order_are_printed_before_the_rollback_begins() {
     let planrun = Planrun::new();
     apply(&planrun, "1", r#"host.name == "backend3""#).exits(6);
 
-    let ended = planrun.run(&["rollback", "last"]);
+    let ended = planrun.type_line("planrun rollback last 2>&1");
 
     ended.exits(0);
     let listed = "rolling back 3 hosts, the last one started first; each batch is rolled back \
                   before the next one starts:\n  1. backend3 (active)\n  2. backend2 (succeeded)\n  \
                   3. backend1 (succeeded)\n";
-    let listed = ended.stderr.find(listed).unwrap_or_else(|| panic!("{}", ended.stderr));
-    let begins = ended.stderr.find("requested by").unwrap();
-    assert!(listed < begins, "{}", ended.stderr);
+    let listed = ended.stdout.find(listed).unwrap_or_else(|| panic!("{}", ended.all()));
+    let begins = ended.stdout.find("requested by").unwrap();
+    assert!(listed < begins, "{}", ended.all());
 }
 
 #[test]
@@ -383,7 +383,7 @@ fn a_way_back_that_sent_nothing_is_not_called_an_undo() {
     ended.exits(1).says("already done; nothing was sent");
     ended.says("stop.rollback sent nothing: its `done_when` was already true");
     // Lines are wrapped.
-    let words: Vec<&str> = ended.stderr.split_whitespace().collect();
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
     let told = words.join(" ");
     assert!(told.contains("except those whose rollback sent nothing."), "{told}");
 }

@@ -26,7 +26,7 @@ impl Report<'_> {
             skipped => format!("; {skipped} do not match `--filter`"),
         };
         let (cases, files) = (count(cases, "scenario"), count(files, "file"));
-        self.context.say(&format!("running {cases} of {files}{filtered}"));
+        self.say(&format!("running {cases} of {files}{filtered}"));
     }
 
     pub(super) fn line(&self, one: &Tested<'_>) {
@@ -35,7 +35,7 @@ impl Report<'_> {
         } else {
             self.paint(Tone::Bad, "FAIL")
         };
-        self.context.say(&format!("{word}  {}", one.case.shown()));
+        self.say(&format!("{word}  {}", one.case.shown()));
         if self.trace
             && let Ok(ended) = &one.ended
             && one.has_passed()
@@ -49,14 +49,14 @@ impl Report<'_> {
         for one in &failed {
             self.failure(one);
         }
-        self.context.say("");
-        self.context.say(&verdict(tested.len(), failed.len()));
+        self.say("");
+        self.say(&verdict(tested.len(), failed.len()));
         if let [first, ..] = failed[..] {
             let Case { file, scenario, .. } = first.case;
             let name = quote::readable(&scenario.name);
             let file = quote::readable(file);
             let which = if failed.len() == 1 { "it" } else { "the first of them" };
-            self.context.say(&format!(
+            self.say(&format!(
                 "to run {which} again: planrun test {} --filter {}",
                 printable(&file),
                 printable(&name)
@@ -65,7 +65,7 @@ impl Report<'_> {
         let unmet = failed.iter().filter_map(|one| one.ended.as_ref().ok());
         let codes = unmet.flat_map(|ended| ended.unmet.iter().map(|one| one.diagnostic.code));
         if let Some(more) = print::more(codes) {
-            self.context.say(&more);
+            self.say(&more);
         }
     }
 
@@ -76,23 +76,19 @@ impl Report<'_> {
             one.case.line,
             printable(&one.case.scenario.name)
         );
-        self.context.say(&format!(
-            "\n{} {}\n",
-            self.paint(Tone::Bad, "FAIL"),
-            self.context.strong(&title)
-        ));
+        self.say(&format!("\n{} {}\n", self.paint(Tone::Bad, "FAIL"), self.context.strong(&title)));
         let ended = match &one.ended {
             Ok(ended) => ended,
             Err(error) => {
                 let why = printable(error);
-                self.context.say(&format!("{} {why}", self.context.bad("error:")));
+                self.say(&format!("{} {why}", self.context.bad("error:")));
                 return;
             }
         };
-        let colour = self.context.colour(Stream::Err);
+        let colour = self.context.colour(Stream::Out);
         for unmet in &ended.unmet {
             let text = render::human_one(&unmet.diagnostic, self.sources, colour);
-            self.context.say(&format!("{text}\n"));
+            self.say(&format!("{text}\n"));
         }
         self.log(ended);
     }
@@ -102,16 +98,20 @@ impl Report<'_> {
         let lines: Vec<&str> = ended.log.lines().collect();
         let took = duration(ended.took);
         let from = if self.trace { 0 } else { lines.len().saturating_sub(LAST_LINES) };
-        self.context.say(&match from {
+        self.say(&match from {
             0 => format!("the run, {took}:"),
             _ => format!("the end of the run, {took}; `--trace` shows all {} lines:", lines.len()),
         });
         for line in &lines[from..] {
-            self.context.say(&format!("  {line}"));
+            self.say(&format!("  {line}"));
         }
     }
 
+    fn say(&self, line: &str) {
+        self.context.write(Stream::Out, line);
+    }
+
     fn paint(&self, tone: Tone, text: &str) -> String {
-        self.context.style(Stream::Err).paint(tone, text)
+        self.context.style(Stream::Out).paint(tone, text)
     }
 }
