@@ -199,6 +199,8 @@ pub fn main() -> ExitCode {
         return exit.into();
     }
     fault::set_panic_hook();
+    // Without it, planrun works, up to the limit.
+    let _unlimited = signals::survive_limits();
     let done =
         std::panic::catch_unwind(AssertUnwindSafe(
             || run(&std::env::args_os().collect::<Vec<_>>()),

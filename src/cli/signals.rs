@@ -40,6 +40,15 @@ pub(super) struct Signals {
 /// Whether a session handles the signals.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Makes a write beyond the limit of a file's size (`ulimit -f`) fail with an error, as on a full disk: the
+/// system's default is to end the process. Processes that are started keep that default.
+pub(super) fn survive_limits() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    // It stays handled when nothing listens any more.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
 /// Ends the process at a signal, together with the inventory program that runs: it has its own process
 /// group, so that `^C` does not reach it. This is active until a session handles the signals, even if no
 /// program runs any more, because the system's default cannot be restored.

@@ -4,6 +4,7 @@
 //! without it those tests print that they were skipped.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::harness::{Ended, Planrun, eventually};
@@ -176,6 +177,29 @@ fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
         ended.says(said);
     }
     assert_eq!(lines(&planrun), "a\nb\nc\n");
+}
+
+#[test]
+fn a_limit_of_file_sizes_stops_the_run_like_a_full_disk() {
+    let planrun = Planrun::new();
+    let (plan, inventory) = slow(&planrun);
+    planrun.file("go", "");
+    let apply = format!("planrun apply {plan} -i {inventory} --yes");
+    // Units of 512 bytes.
+    let ended = planrun.type_line(&format!("ulimit -f 200; {apply}"));
+    ended.exits(74).says("cannot write").says("to see what was recorded");
+    planrun.run(&["resume", "last"]).exits(0);
+    assert_eq!(lines(&planrun), "a\nb\nc\n");
+
+    // A log is no reason to stop.
+    let log = planrun.path("log");
+    fs::File::create(&log).unwrap().set_len(9000 * 512 - 100).unwrap();
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o600)).unwrap();
+    let fresh = planrun.path("fresh").display().to_string();
+    let log = log.display();
+    let fresh = format!("mkdir -m 700 {fresh}; PLANRUN_STATE_DIR={fresh} PLANRUN_LOG=trace");
+    let ended = planrun.type_line(&format!("ulimit -f 9000; {fresh} {apply} --log {log}"));
+    ended.exits(0).says("the log is incomplete");
 }
 
 #[test]
