@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::answer::{Answer, Closing};
+use super::answer::{Answer, Closing, printed};
 use super::lock::Fences;
-use super::wire::Wire;
+use super::wire::{Wire, name_of};
 use super::{AttemptId, Body, Command, Exit, Output, Reply, Request, TransportError};
 use crate::duration;
 use crate::inventory::Host;
@@ -53,9 +53,11 @@ impl Login<'_> {
                 ended.map(|(output, seen)| Reply::Ended(output, seen))
             }
             Request::Printed(id) => {
-                let words = ["/bin/sh", "-c", PRINTED, "planrun", &id.0];
+                let words = ["/bin/sh", "-c", PRINTED, "planrun", &name_of(id)];
                 let command = own_command(&words, None, PRINTED_TIMEOUT);
-                run(&command, None, None).await.map(|(output, _)| Reply::Ended(output, None))
+                let (mut output, _) = run(&command, None, None).await?;
+                output.stdout = printed(&output.stdout);
+                Ok(Reply::Ended(output, None))
             }
             Request::LogIn(user) => {
                 let command = own_command(&["true"], user, REACH_TIMEOUT);

@@ -298,7 +298,7 @@ fn bare(script: &str) -> String {
 }
 
 /// Returns the name under which a host keeps the record of an attempt: one word, and a file's name.
-fn name_of(attempt: &AttemptId) -> String {
+pub(super) fn name_of(attempt: &AttemptId) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if attempt.0.starts_with(|c: char| c.is_ascii_alphanumeric())
         && attempt.0.len() <= 128

@@ -249,6 +249,8 @@ steps:
         screen.matches("| first").count() == hosts && screen.matches("| key ").count() == hosts
     });
     assert!(!tmux.all().replace(&words, "").contains("canary"), "{screen}");
+    // Lines of the host session are not what a command printed.
+    assert!(!screen.contains("| planrun:"), "{screen}");
     fs::write(planrun.path("go"), "").unwrap();
     if let Some(server) = &server {
         fs::write(server.path("go"), "").unwrap();

@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 
 use crate::transport::answer::Stream;
+use crate::transport::wire::prefix;
 use crate::transport::{Exit, MAX_OUTPUT, Output};
 
 /// How much of it is kept for a message.
@@ -65,6 +66,31 @@ impl Streams {
             stderr_len: err.len,
         }
     }
+}
+
+/// Returns what a command has printed up to now, from the answer of `host/printed.sh`: without the lines of the
+/// session, and without what came before the command started.
+pub(in crate::transport) fn printed(answer: &[u8]) -> Vec<u8> {
+    let end = answer.iter().position(|&byte| byte == b'\n').unwrap_or(answer.len());
+    let (number, stream) = answer.split_at(end);
+    let mut rest = stream.get(1..).unwrap_or_default();
+    let mut lines = Lines::new(&prefix(&String::from_utf8_lossy(number)));
+    let mut out = Vec::new();
+    loop {
+        let (text, line, after) = lines.take(rest);
+        out.extend_from_slice(&text);
+        match line.as_deref() {
+            Some("go") => out.clear(),
+            Some(_) => {}
+            None => break,
+        }
+        rest = after;
+    }
+    // It may end like the start of such a line.
+    if !lines.has_started() {
+        out.append(&mut lines.held);
+    }
+    out
 }
 
 pub(super) fn keep_some(kept: &mut Vec<u8>, bytes: &[u8]) {
@@ -133,6 +159,11 @@ impl Lines {
         let mut text = std::mem::take(&mut self.held);
         text.truncate(at);
         (text, Some(line), after)
+    }
+
+    /// Whether these bytes are a line whose end is missing.
+    fn has_started(&self) -> bool {
+        self.held.starts_with(self.prefix.needle())
     }
 
     /// How many bytes at the end may be the start of the prefix.

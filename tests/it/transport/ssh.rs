@@ -130,6 +130,52 @@ async fn a_probe_that_goes_along_with_an_effect_sees_what_it_did() {
 }
 
 #[tokio::test]
+async fn what_a_running_effect_has_printed_has_no_line_of_the_session() {
+    let Some(server) = Server::start("printed", "") else {
+        return;
+    };
+    let here = super::host("here", planrun::inventory::Connection::Local);
+    let (ssh, local) = (transport(), LocalTransport::with_grace(Duration::from_secs(1)));
+    for (transport, host) in [(&ssh as &dyn Transport, &server.host()), (&local, &here)] {
+        let file = |name: &str| server.path(&format!("{}-{name}", host.name));
+        // A line that only looks like one of the session is shown, and the start of one at the end.
+        let lines = "planrun:01a2302ad9a0701f81f0fbbfd9e74229:go\nplanrun:";
+        let effect = script(&format!(
+            "touch '{}'; until test -e '{}'; do sleep 0.1; done; printf '{}'; touch '{}'
+            until test -e '{}'; do sleep 0.1; done",
+            file("started").display(),
+            file("print").display(),
+            lines.replace('\n', "\\n"),
+            file("printed").display(),
+            file("end").display()
+        ));
+        let id = AttemptId(format!("printed-{}", uuid::Uuid::now_v7().simple()));
+        let follow = async |up_to: &str| {
+            wait_for(&file(up_to)).await;
+            match transport.handle(host, Request::Printed(&id)).await {
+                Ok(Reply::Ended(output, _)) => String::from_utf8(output.stdout).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let both = async {
+            assert_eq!(follow("started").await, "");
+            fs::write(file("print"), "").unwrap();
+            // The process that keeps the stream may be later than the command.
+            let mut printed = follow("printed").await;
+            while printed.len() < lines.len() {
+                printed = follow("printed").await;
+            }
+            assert_eq!(printed, lines);
+            fs::write(file("end"), "").unwrap();
+        };
+        let attempt = transport.handle(host, Request::Attempt(&id, &effect, None));
+        let (ended, ()) = tokio::join!(attempt, both);
+        let expected = Output::new(Exit::Code(0), lines, "");
+        assert_eq!(ended, Ok(Reply::Ended(expected, None)));
+    }
+}
+
+#[tokio::test]
 async fn ten_mebibytes_go_through_stdin_while_output_is_read() {
     let Some(server) = Server::start("stdin", "") else {
         return;
