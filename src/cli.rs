@@ -211,7 +211,7 @@ pub fn main() -> ExitCode {
 fn run(words: &[OsString]) -> Exit {
     let parsed = command().try_get_matches_from(words);
     let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed.map_err(near::with_tip) {
+    let cli = match parsed.map_err(|error| near::with_tip(error, words)) {
         Ok(cli) => cli,
         Err(error) => {
             // It quotes the arguments, such as the name of a file.

@@ -32,6 +32,32 @@ fn typed(line: &str) -> Ended {
     Planrun::new().begin_unconfirmed(&words).end()
 }
 
+/// The usage of clap shows options that were given, or that are only spelled alike, as if they were required.
+#[test]
+fn the_usage_of_a_wrong_command_line_is_that_of_its_command() {
+    for (line, usage) in [
+        ("watch last --follow", "Usage: planrun watch [OPTIONS] [RUN]\n"),
+        ("runs --color never --nothing", "Usage: planrun runs [OPTIONS]\n"),
+        ("apply -i prod --nothing p.yaml", "Usage: planrun apply [OPTIONS] <PLAN>\n"),
+        ("apply -i prod", "Usage: planrun apply [OPTIONS] <PLAN>\n"),
+        ("--state-dir watch runs --nothing", "Usage: planrun runs [OPTIONS]\n"),
+        ("hosts trust --nothing", "Usage: planrun hosts trust [OPTIONS] [PATTERN]\n"),
+        ("--nothing", "Usage: planrun [OPTIONS] <COMMAND>\n"),
+    ] {
+        typed(line).exits(2).says(usage);
+    }
+}
+
+#[test]
+fn watch_says_where_follow_belongs() {
+    for option in ["--follow", "-f", "--tail"] {
+        let refused = typed(&format!("watch last {option}"));
+        refused.exits(2).says("`--follow` is an option of `apply`, `resume` and `rollback`");
+        assert!(!refused.stderr.contains("use `planrun watch"), "{}", refused.stderr);
+    }
+    typed("show last --follow").exits(2).says("use `planrun watch RUN`");
+}
+
 #[test]
 fn a_wrong_command_line_is_refused_with_what_is_meant() {
     for (line, said) in [
