@@ -66,6 +66,7 @@ mod schema;
 mod secret_args;
 mod session;
 mod setting;
+mod sharing;
 mod show;
 mod signals;
 mod stop;

@@ -35,6 +35,7 @@ mod lock;
 mod name;
 mod reader;
 mod row;
+mod socket;
 mod sqlite;
 mod writer;
 
@@ -51,6 +52,7 @@ pub use self::journal::RunJournal;
 pub use self::name::new_run_id;
 pub use self::reader::Reader;
 pub use self::row::RunRow;
+pub use self::socket::Socket;
 pub use self::sqlite::{Asked, Reply};
 
 use self::anchor::Anchor;
@@ -150,6 +152,7 @@ impl Store {
         }
         let run = id.clone();
         self.writer.change_now(move |transaction| sqlite::remove(transaction, &run).map(Ok))?;
+        Socket::clear(&self.places.locks, id);
         drop(lock);
         Ok(true)
     }

@@ -1,4 +1,4 @@
-//! Passes the events of a run to its view, and to the notifications of the user.
+//! Passes the events of a run to its view, to those who watch it, and to the notifications of the user.
 //!
 //! A problem of a notification is a line next to the view. It changes nothing in the run.
 
@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use crate::cli::sharing::Sharing;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::view::View;
 use crate::cli::{Context, Exit, Fault, runtime};
@@ -93,12 +94,17 @@ fn warning(line: &str) -> String {
 /// See the module.
 pub(super) struct Notifying {
     view: Rc<RefCell<View>>,
+    sharing: Rc<Sharing>,
     notifications: Rc<RefCell<Notifications>>,
 }
 
 impl Notifying {
-    pub(super) fn new(view: &Rc<RefCell<View>>, of: &Rc<RefCell<Notifications>>) -> Self {
-        Self { view: Rc::clone(view), notifications: Rc::clone(of) }
+    pub(super) fn new(
+        view: &Rc<RefCell<View>>,
+        sharing: &Rc<Sharing>,
+        of: &Rc<RefCell<Notifications>>,
+    ) -> Self {
+        Self { view: Rc::clone(view), sharing: Rc::clone(sharing), notifications: Rc::clone(of) }
     }
 
     fn say(&self, lines: &[String]) {
@@ -110,12 +116,14 @@ impl Notifying {
 
 impl Reporter for Notifying {
     fn event(&mut self, record: &Record, state: &RunState) {
+        self.sharing.event(record);
         self.view.borrow_mut().event(record, state);
         let problems = self.notifications.borrow_mut().event(record, state);
         self.say(&problems);
     }
 
     fn progress(&mut self, progress: &Progress, now: Timestamp, state: &RunState) {
+        self.sharing.progress(progress, now);
         self.view.borrow_mut().progress(progress, now, state);
         let problems = self.notifications.borrow_mut().notifier.problems();
         self.say(&problems);

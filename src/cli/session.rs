@@ -16,6 +16,7 @@ use crate::cli::asker::Operator;
 use crate::cli::expected::Alike;
 use crate::cli::inbox::Inbox;
 use crate::cli::notifying::{Left, Notifications, Notifying};
+use crate::cli::sharing::Sharing;
 use crate::cli::signals::{Signals, Wish};
 use crate::cli::targets::Targets;
 use crate::cli::values::{Speed, duration, speed};
@@ -183,7 +184,9 @@ impl Session<'_> {
         notifications: &Rc<RefCell<Notifications>>,
         state: RunState,
     ) -> std::io::Result<Ended> {
-        let reporter = RefCell::new(Notifying::new(view, notifications));
+        let clock = self.targets.clock.clone();
+        let sharing = Rc::new(Sharing::new(self.store, self.journal.run(), clock.clone()));
+        let reporter = RefCell::new(Notifying::new(view, &sharing, notifications));
         let mut signals = Signals::install()?;
         let (stop, answers) = (Stop::default(), Answers::default());
         let (stopping, stopped) = watch::channel(false);
@@ -201,7 +204,6 @@ impl Session<'_> {
             }
         };
         let mut inbox = Inbox::new(self.store, self.journal.run(), &answers, &told);
-        let clock = self.targets.clock.clone();
         let operator = Operator::new(view, stopped);
         let transport =
             Redacting { transport: &self.targets.transport, redactor: &self.plan.secrets.redactor };
@@ -240,6 +242,7 @@ impl Session<'_> {
                     unsaid.replace(Some(text.to_owned()));
                 }
                 () = inbox.look() => {}
+                () = sharing.serve() => {}
                 () = skip(operator.as_ref(), self.targets.pace.as_deref()) => {}
                 done = &mut work => return Ok(match done {
                     Ok(Ok(state)) => Ended::Driven(Ok(Box::new(state))),

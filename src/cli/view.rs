@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::cli::out::{Out, write_line};
+use crate::cli::out::{Out, print, write_line};
 use crate::cli::terminal::{Silence, Terminal};
 use crate::cli::{Context, Stream};
 use crate::clock::Pace;
@@ -96,11 +96,33 @@ impl View {
         }
     }
 
+    /// Forgets all progress: it may no longer be so.
+    pub(super) fn forget(&self) {
+        if let Self::Live(live, _) = self {
+            live.forget();
+        }
+    }
+
+    /// Takes the time of the run's clock, which this process does not have.
+    pub(super) fn reach(&self, now: Timestamp) {
+        if let Self::Live(live, _) = self {
+            live.reach(now);
+        }
+    }
+
     /// Writes a line of text without breaking the live view.
     pub(super) fn say(&self, line: &str) {
         match self {
             Self::Live(live, _) => live.suspend(|| write_line(line)),
             Self::Lines(_) => write_line(line),
+        }
+    }
+
+    /// Writes lines of the report without breaking the live view.
+    pub(super) fn print(&self, text: &str) {
+        match self {
+            Self::Live(live, _) => live.suspend(|| print(text)),
+            Self::Lines(_) => print(text),
         }
     }
 

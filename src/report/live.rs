@@ -113,6 +113,16 @@ impl Live {
         move |estimate| locked(&shared.screen).expect(estimate)
     }
 
+    /// Forgets all progress: it may no longer be so.
+    pub fn forget(&self) {
+        locked(&self.shared.screen).forget();
+    }
+
+    /// Takes the time of the run's clock, which this process does not have.
+    pub fn reach(&self, now: Timestamp) {
+        locked(&self.shared.screen).reach(now);
+    }
+
     /// Shows all that is finished, takes the moving lines away and leaves the terminal alone until
     /// [`Live::resume`].
     pub fn pause(&self) {

@@ -215,7 +215,7 @@ impl Screen {
     fn doing(&self, id: &TaskId, is_asked: bool) -> String {
         let title = title_of(&self.state, id);
         if is_asked {
-            return format!("{title}: waiting for your answer");
+            return format!("{title}: waiting for an answer");
         }
         let task = self.state.task(id);
         let Some((task, attempt)) = task.and_then(|task| Some((task, task.attempts.last()?)))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::clock::{Clock, Pace};
-use crate::event::{Event, Progress, Record, RunEvent, RunId, TaskEvent, TaskId};
+use crate::event::{Event, Progress, Record, RunEvent, RunId, TaskId};
 use crate::history::RunState;
 use crate::report::estimate::Estimate;
 use crate::report::line::{Line, styled_line, waits_for_lock};
@@ -92,16 +92,16 @@ impl Screen {
         self.now = record.at;
         match &record.event {
             Event::Run(RunEvent::Planned(_)) => self.learn_widths(),
-            Event::Task { task, event: TaskEvent::Ended { .. } | TaskEvent::Started { .. } } => {
-                self.waits.end(task);
-                self.notes.remove(task);
-                self.printed.remove(task);
+            Event::Task { task, event } => {
+                if event.ends_wait() {
+                    self.waits.end(task);
+                }
+                if event.ends_attempt() {
+                    self.notes.remove(task);
+                    self.printed.remove(task);
+                }
             }
-            Event::Task { task, event: TaskEvent::AttemptIntended { .. } } => {
-                self.notes.remove(task);
-                self.printed.remove(task);
-            }
-            _ => {}
+            Event::Run(_) | Event::Host { .. } => {}
         }
         let line = styled_line(&self.state, record, &self.style);
         if let Some(line) = line.filter(|line| !line.is_trace) {
@@ -139,6 +139,18 @@ impl Screen {
             }
             Progress::Waiting { .. } => {}
         }
+    }
+
+    /// Forgets all progress: it may no longer be so.
+    pub(crate) fn forget(&mut self) {
+        self.waits = Waits::default();
+        self.notes.clear();
+        self.printed.clear();
+    }
+
+    /// Takes the time of the run's clock.
+    pub(crate) fn reach(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
     }
 
     fn learn_widths(&mut self) {

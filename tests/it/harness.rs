@@ -69,7 +69,7 @@ impl Planrun {
         self.environment.extend(value);
     }
 
-    /// Returns all that is kept on disk, file by file, once the host has removed what commands printed.
+    /// Returns all files on disk, once the host has removed what commands printed.
     pub(crate) fn disk(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let records = self.path("planrun/attempts");
         let is_output = |entry: std::io::Result<fs::DirEntry>| {
@@ -85,7 +85,7 @@ impl Planrun {
             if path.is_dir() {
                 let entries = fs::read_dir(&path).unwrap();
                 open.extend(entries.map(|entry| entry.unwrap().path()));
-            } else {
+            } else if path.is_file() {
                 let bytes = fs::read(&path).unwrap();
                 all.push((path, bytes));
             }

@@ -104,6 +104,7 @@ mod transport;
 mod uploads;
 mod validate;
 mod verdicts;
+mod watching;
 mod way_back;
 mod way_back_in_order;
 mod written;

@@ -409,16 +409,16 @@ fn a_question_finds_a_clean_terminal() {
     let (mut live, terminal) = live(40, 100);
     paused().report(&mut live);
     live.paint();
-    assert!(terminal.contents().contains("waiting for your answer"), "{}", terminal.contents());
+    assert!(terminal.contents().contains("waiting for an answer"), "{}", terminal.contents());
     let during = live.suspend(|| {
         live.paint();
         terminal.contents()
     });
-    assert!(!during.contains("waiting for your answer"), "{during}");
+    assert!(!during.contains("waiting for an answer"), "{during}");
     assert!(during.contains("Continue anyway?"), "{during}");
-    assert!(terminal.contents().contains("waiting for your answer"));
+    assert!(terminal.contents().contains("waiting for an answer"));
     live.finish();
-    assert!(!terminal.contents().contains("waiting for your answer"));
+    assert!(!terminal.contents().contains("waiting for an answer"));
 }
 
 #[test]
