@@ -48,6 +48,10 @@ struct Room {
 impl Screen {
     /// Returns the lines that move.
     pub(crate) fn moving(&self, frame: Frame) -> Vec<String> {
+        // Before the first event there is nothing to show of it.
+        if self.state.hosts.is_empty() {
+            return Vec::new();
+        }
         // One column stays free: a full line would wrap on some terminals.
         let columns = frame.width.saturating_sub(1).max(LEAST_WIDTH);
         let now = frame.now.unwrap_or(self.now).max(self.now);

@@ -130,7 +130,9 @@ fn a_watcher_sees_the_condition_the_values_the_trend_and_the_time() {
     watch.until("true for");
     watch.until("of 5s");
     applied.end().exits(0);
-    watch.going.end().exits(0).says("succeeded");
+    let ended = watch.going.end();
+    ended.exits(0).says("succeeded");
+    assert!(!ended.stdout.contains("0 of 0 hosts"), "{}", ended.stdout);
 }
 
 #[test]
@@ -228,6 +230,20 @@ fn a_watcher_that_reads_nothing_does_not_delay_the_run() {
     assert!(
         fs::read_to_string(scene.planrun.path("watched")).unwrap().contains("succeeded: 1 host")
     );
+}
+
+/// The address of a socket has 108 bytes.
+#[test]
+fn the_path_of_the_state_directory_may_be_long() {
+    let mut scene = Scene::new(PLAN);
+    let state = scene.planrun.path(&"long".repeat(40)).join("state");
+    scene.planrun.environment("PLANRUN_STATE_DIR", state.to_str());
+    let applied = scene.begin(&[]);
+    let watch = scene.watch("watched");
+    watch.until("users = 40");
+    scene.users(3);
+    applied.end().exits(0);
+    watch.going.end().exits(0);
 }
 
 const FOLLOWED: &str = "version: 1
