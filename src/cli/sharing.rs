@@ -227,7 +227,12 @@ struct Connection {
     part: Vec<u8>,
     /// When something came last.
     heard: Duration,
+    /// Whether the process was silent, so that its progress was forgotten.
+    was_silent: bool,
 }
+
+/// The connection has ended, or another one must be made, which gets all that is so.
+struct Gone;
 
 impl Shared {
     /// Returns what has come from the process that works on the run, without waiting; `None` if that process is gone
@@ -237,23 +242,27 @@ impl Shared {
         if self.connection.is_none() {
             let stream = Socket::connect(store, run).ok()?;
             stream.set_nonblocking(true).ok()?;
-            self.connection = Some(Connection { stream, part: Vec::new(), heard: now });
+            self.connection =
+                Some(Connection { stream, part: Vec::new(), heard: now, was_silent: false });
         }
-        let come = self.connection.as_mut().and_then(|connection| connection.take(now));
-        if come.is_none() {
+        let come = self.connection.as_mut()?.take(now);
+        if come.is_err() {
             self.connection = None;
         }
-        come
+        come.ok().flatten()
     }
 }
 
 impl Connection {
-    fn take(&mut self, now: Duration) -> Option<Vec<Message>> {
+    /// Returns what has come; `None` as long as the process is silent. Its connection is kept then: a suspended
+    /// process accepts no other.
+    fn take(&mut self, now: Duration) -> Result<Option<Vec<Message>>, Gone> {
         let mut piece = vec![0; MAX_LINE];
         let mut messages = Vec::new();
         loop {
             match self.stream.read(&mut piece) {
-                Ok(0) => return None,
+                Ok(0) => return Err(Gone),
+                Ok(_) if self.was_silent => return Err(Gone),
                 Ok(length) => {
                     self.heard = now;
                     self.part.extend_from_slice(&piece[..length]);
@@ -263,14 +272,15 @@ impl Connection {
                         messages.extend(serde_json::from_slice::<Message>(&line).ok());
                     }
                     if self.part.len() > MAX_LINE {
-                        return None;
+                        return Err(Gone);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return None,
+                Err(_) => return Err(Gone),
             }
         }
-        (now.saturating_sub(self.heard) <= SILENCE).then_some(messages)
+        self.was_silent = now.saturating_sub(self.heard) > SILENCE;
+        Ok((!self.was_silent).then_some(messages))
     }
 }

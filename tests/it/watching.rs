@@ -125,7 +125,12 @@ fn a_watcher_sees_the_condition_the_values_the_trend_and_the_time() {
     watch.until("s left");
     scene.users(31);
     watch.until("users = 31");
-    watch.until("(falling)");
+    let mut number = 31;
+    eventually("a trend", || {
+        number -= 1;
+        scene.users(number.max(6));
+        watch.shown().contains("(falling)")
+    });
     scene.users(3);
     watch.until("true for");
     watch.until("of 5s");
@@ -213,6 +218,8 @@ fn what_a_suspended_process_reported_is_not_shown_for_long() {
     applied.cont();
     scene.users(31);
     watch.until("users = 31");
+    // What came before is known again: the curve starts with it.
+    watch.until("users = 31 █");
 }
 
 #[test]
