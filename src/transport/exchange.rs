@@ -18,6 +18,9 @@ const REACH_TIMEOUT: Duration = Duration::from_secs(30);
 /// Prints what an attempt has printed up to now.
 const PRINTED: &str = include_str!("host/printed.sh");
 
+/// The last bytes of it that are read.
+const PRINTED_BYTES: usize = 64 * 1024;
+
 /// How long that may take: the next one comes soon.
 const PRINTED_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -53,10 +56,11 @@ impl Login<'_> {
                 ended.map(|(output, seen)| Reply::Ended(output, seen))
             }
             Request::Printed(id) => {
-                let words = ["/bin/sh", "-c", PRINTED, "planrun", &name_of(id)];
+                let (id, bytes) = (name_of(id), PRINTED_BYTES.to_string());
+                let words = ["/bin/sh", "-c", PRINTED, "planrun", &id, &bytes];
                 let command = own_command(&words, None, PRINTED_TIMEOUT);
                 let (mut output, _) = run(&command, None, None).await?;
-                output.stdout = printed(&output.stdout);
+                output.stdout = printed(&output.stdout, PRINTED_BYTES);
                 Ok(Reply::Ended(output, None))
             }
             Request::LogIn(user) => {

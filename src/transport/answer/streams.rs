@@ -69,11 +69,17 @@ impl Streams {
 }
 
 /// Returns what a command has printed up to now, from the answer of `host/printed.sh`: without the lines of the
-/// session, and without what came before the command started.
-pub(in crate::transport) fn printed(answer: &[u8]) -> Vec<u8> {
+/// session, and without what came before the command started. A stream of `most` bytes is the end of a longer one.
+pub(in crate::transport) fn printed(answer: &[u8], most: usize) -> Vec<u8> {
     let end = answer.iter().position(|&byte| byte == b'\n').unwrap_or(answer.len());
     let (number, stream) = answer.split_at(end);
     let mut rest = stream.get(1..).unwrap_or_default();
+    if rest.len() >= most
+        && let Some(end) = rest.iter().position(|&byte| byte == b'\n')
+    {
+        // It may be the end of a line of the session.
+        rest = &rest[end + 1..];
+    }
     let mut lines = Lines::new(&prefix(&String::from_utf8_lossy(number)));
     let mut out = Vec::new();
     loop {

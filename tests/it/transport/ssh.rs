@@ -175,6 +175,37 @@ async fn what_a_running_effect_has_printed_has_no_line_of_the_session() {
     }
 }
 
+/// What is read of a long stream may start in the middle of a line of the session.
+#[tokio::test]
+async fn a_part_of_a_line_of_the_session_is_not_shown_as_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = super::host("here", planrun::inventory::Connection::Local);
+    let transport = LocalTransport::with_grace(Duration::from_secs(1));
+    let (printed, end) = (folder.path().join("printed"), folder.path().join("end"));
+    let length = 64 * 1024 - 20;
+    let effect = script(&format!(
+        "printf '%{length}s' 'end\nlast'; touch '{}'; until test -e '{}'; do sleep 0.1; done",
+        printed.display(),
+        end.display()
+    ));
+    let id = AttemptId(format!("long-{}", uuid::Uuid::now_v7().simple()));
+    let follow = async {
+        wait_for(&printed).await;
+        let mut shown = String::new();
+        while !shown.ends_with("last") {
+            let reply = transport.handle(&here, Request::Printed(&id)).await;
+            let Ok(Reply::Ended(output, _)) = reply else { panic!("{reply:?}") };
+            shown = String::from_utf8(output.stdout).unwrap();
+        }
+        fs::write(&end, "").unwrap();
+        shown
+    };
+    let attempt = transport.handle(&here, Request::Attempt(&id, &effect, None));
+    let (ended, shown) = tokio::join!(attempt, follow);
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(shown.trim_start(), "end\nlast");
+}
+
 #[tokio::test]
 async fn ten_mebibytes_go_through_stdin_while_output_is_read() {
     let Some(server) = Server::start("stdin", "") else {
