@@ -89,6 +89,7 @@ impl Asker for Operator<'_> {
         let is_open = Cell::new(false);
         let conversation = async {
             let mut lines = self.lines.lock().await;
+            self.terminal.in_front().await;
             let _pause = Pause::new(self.view);
             self.terminal.discard();
             lines.discard();
@@ -116,6 +117,7 @@ impl Asker for Operator<'_> {
         let is_open = Cell::new(false);
         let conversation = async {
             let mut lines = self.lines.lock().await;
+            self.terminal.in_front().await;
             let _pause = Pause::new(self.view);
             let hidden = self.terminal.hide()?;
             lines.discard();

@@ -6,7 +6,10 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{
     LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
@@ -14,8 +17,14 @@ use rustix::termios::{
 };
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
+use crate::report::live::{Seat, Seated};
+
 /// Maximum length of a line, in bytes: a reason is a sentence.
 const MAX_LINE: usize = 4096;
+
+/// How often planrun looks whether it is in front.
+const BACKGROUND_PERIOD: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub(super) struct Terminal(File);
@@ -23,9 +32,20 @@ pub(super) struct Terminal(File);
 impl Terminal {
     /// Opens it; `None` if the operator cannot be asked.
     pub(super) fn open() -> Option<Self> {
-        let tty = File::options().read(true).write(true).open("/dev/tty").ok()?;
-        let in_front = tcgetpgrp(&tty).ok()?;
-        (in_front == getpgrp()).then_some(Self(tty))
+        let terminal = Self::open_anyway()?;
+        (is_in_front(&terminal.0) == Some(true)).then_some(terminal)
+    }
+
+    /// Opens it, also if planrun runs in the background.
+    fn open_anyway() -> Option<Self> {
+        File::options().read(true).write(true).open("/dev/tty").ok().map(Self)
+    }
+
+    /// Waits until planrun is in front, if it is in the background; ends also if the terminal is gone.
+    pub(super) async fn in_front(&self) {
+        while is_in_front(&self.0) == Some(false) {
+            Clock::Real.sleep(BACKGROUND_PERIOD).await;
+        }
     }
 
     pub(super) fn again(&self) -> Option<Self> {
@@ -38,8 +58,9 @@ impl Terminal {
     }
 
     /// Reads a line; `None` at the end, or if the terminal is closed. The terminal returns whole lines, so no
-    /// byte of the next one is lost.
+    /// byte of the next one is lost. Nothing is read while planrun runs in the background.
     pub(super) fn line(&self) -> Option<String> {
+        self.readable()?;
         // It may be a secret.
         let mut bytes = Zeroizing::new(vec![0; MAX_LINE]);
         let read = (&self.0).read(&mut bytes).ok().filter(|read| *read > 0)?;
@@ -58,14 +79,21 @@ impl Terminal {
         Some(Hidden(self.0.try_clone().ok()?, before))
     }
 
-    /// Stops showing what is typed, which would break the lines of a live view, until the result is dropped. Keys
-    /// like `^C` work as before. What was typed meanwhile is kept.
-    pub(super) fn silence(&self) -> Option<Silence> {
-        let before = tcgetattr(&self.0).ok()?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
-        tcsetattr(&self.0, OptionalActions::Drain, &silent).ok()?;
-        Some(Silence(self.0.try_clone().ok()?, before))
+    /// Waits until there is something to read in front; `None` if the terminal is gone.
+    fn readable(&self) -> Option<()> {
+        let period = Timespec::try_from(BACKGROUND_PERIOD).ok()?;
+        loop {
+            if !is_in_front(&self.0)? {
+                std::thread::sleep(BACKGROUND_PERIOD);
+                continue;
+            }
+            let mut wanted = [PollFd::new(&self.0, PollFlags::IN)];
+            match poll(&mut wanted, Some(&period)) {
+                Ok(1..) if is_in_front(&self.0)? => return Some(()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Drops what was typed and not read.
@@ -89,17 +117,67 @@ impl Hidden {
     }
 }
 
-/// A terminal that is silent; see [`Terminal::silence`].
-pub(super) struct Silence(File, Termios);
+/// The seat of a live view at the controlling terminal. While the view draws, the terminal does not show what is
+/// typed, which would break its lines. Keys like `^C` work as before. What was typed meanwhile is kept.
+#[derive(Default)]
+pub(super) struct Desk {
+    terminal: Option<Terminal>,
+    /// How the terminal was before the first picture.
+    before: Option<Termios>,
+}
 
-impl Drop for Silence {
-    fn drop(&mut self) {
-        let _gone = tcsetattr(&self.0, OptionalActions::Drain, &self.1);
+impl Desk {
+    pub(super) fn new() -> Self {
+        Self { terminal: Terminal::open_anyway(), before: None }
     }
+
+    fn set(&self, settings: &Termios) {
+        if let Some(Terminal(tty)) = self.terminal.as_ref().filter(|Terminal(tty)| can_set(tty)) {
+            let _gone = tcsetattr(tty, OptionalActions::Drain, settings);
+        }
+    }
+}
+
+impl Seat for Desk {
+    fn take(&mut self) -> Seated {
+        let Some(Terminal(tty)) = &self.terminal else { return Seated::Still };
+        if is_in_front(tty) == Some(false) {
+            return Seated::Away;
+        }
+        let Ok(mut settings) = tcgetattr(tty) else { return Seated::Still };
+        let shown = LocalModes::ECHO | LocalModes::ECHONL;
+        if self.before.is_some() && !settings.local_modes.intersects(shown) {
+            return Seated::Still;
+        }
+        // At first, or the shell has set it since: it had the terminal.
+        self.before.get_or_insert_with(|| settings.clone());
+        settings.local_modes.remove(shown);
+        self.set(&settings);
+        Seated::Anew
+    }
+
+    fn leave(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.set(&before);
+        }
+    }
+}
+
+/// Whether planrun may write to a terminal as its only program: its process group is in front. `None` if the
+/// terminal is gone.
+fn is_in_front(tty: &File) -> Option<bool> {
+    tcgetpgrp(tty).ok().map(|front| front == getpgrp())
+}
+
+/// Whether settings can be changed: in the background, that would suspend the process.
+fn can_set(tty: &File) -> bool {
+    is_in_front(tty) != Some(false)
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        let _gone = tcsetattr(&self.0, OptionalActions::Drain, &self.1);
+        if can_set(&self.0) {
+            let _gone = tcsetattr(&self.0, OptionalActions::Drain, &self.1);
+        }
     }
 }

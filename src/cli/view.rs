@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::cli::out::{Out, print, write_line};
-use crate::cli::terminal::{Silence, Terminal};
+use crate::cli::terminal::Desk;
 use crate::cli::{Context, Stream};
 use crate::clock::Pace;
 use crate::event::{Progress, Record, RunId};
@@ -42,22 +42,8 @@ impl Output {
 
 /// A reporter.
 pub(super) enum View {
-    Live(Live, Still),
+    Live(Live),
     Lines(Box<dyn Reporter>),
-}
-
-/// Whether the terminal is silent, as long as a live view moves.
-#[derive(Default)]
-pub(super) struct Still(RefCell<Option<Silence>>);
-
-impl Still {
-    fn begin(&self) {
-        self.0.replace(Terminal::open().and_then(|terminal| terminal.silence()));
-    }
-
-    fn end(&self) {
-        self.0.take();
-    }
 }
 
 impl View {
@@ -74,13 +60,8 @@ impl View {
         match output {
             Output::Json => Self::Lines(Box::new(JsonLines::new(Out))),
             Output::Human if output.moves(context) => {
-                match Live::stdout(run, style.clone(), pace) {
-                    Ok(mut live) => {
-                        live.remember(history);
-                        let still = Still::default();
-                        still.begin();
-                        Self::Live(live, still)
-                    }
+                match Live::stdout(run, style.clone(), pace, history, Desk::new()) {
+                    Ok(live) => Self::Live(live),
                     Err(_) => plain(),
                 }
             }
@@ -91,21 +72,21 @@ impl View {
     /// Returns what sets how long the run is expected to take; `None` if that is not shown.
     pub(super) fn expecter(&self) -> Option<impl Fn(Estimate) + Send + use<>> {
         match self {
-            Self::Live(live, _) => Some(live.expecter()),
+            Self::Live(live) => Some(live.expecter()),
             Self::Lines(_) => None,
         }
     }
 
     /// Forgets all progress: it may no longer be so.
     pub(super) fn forget(&self) {
-        if let Self::Live(live, _) = self {
+        if let Self::Live(live) = self {
             live.forget();
         }
     }
 
     /// Takes the time of the run's clock, which this process does not have.
     pub(super) fn reach(&self, now: Timestamp) {
-        if let Self::Live(live, _) = self {
+        if let Self::Live(live) = self {
             live.reach(now);
         }
     }
@@ -113,7 +94,7 @@ impl View {
     /// Writes a line of text without breaking the live view.
     pub(super) fn say(&self, line: &str) {
         match self {
-            Self::Live(live, _) => live.suspend(|| write_line(line)),
+            Self::Live(live) => live.suspend(|| write_line(line)),
             Self::Lines(_) => write_line(line),
         }
     }
@@ -121,23 +102,22 @@ impl View {
     /// Writes lines of the report without breaking the live view.
     pub(super) fn print(&self, text: &str) {
         match self {
-            Self::Live(live, _) => live.suspend(|| print(text)),
+            Self::Live(live) => live.suspend(|| print(text)),
             Self::Lines(_) => print(text),
         }
     }
 
     fn reporter(&mut self) -> &mut dyn Reporter {
         match self {
-            Self::Live(live, _) => live,
+            Self::Live(live) => live,
             Self::Lines(lines) => &mut **lines,
         }
     }
 
     /// Removes the live view.
     pub(super) fn finish(self) {
-        if let Self::Live(mut live, still) = self {
+        if let Self::Live(mut live) = self {
             live.finish();
-            still.end();
         }
     }
 }
@@ -157,9 +137,8 @@ pub(super) struct Pause<'a>(&'a RefCell<View>);
 
 impl<'a> Pause<'a> {
     pub(super) fn new(view: &'a RefCell<View>) -> Self {
-        if let View::Live(live, still) = &*view.borrow() {
+        if let View::Live(live) = &*view.borrow() {
             live.pause();
-            still.end();
         }
         Self(view)
     }
@@ -168,9 +147,8 @@ impl<'a> Pause<'a> {
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
         if let Ok(view) = self.0.try_borrow()
-            && let View::Live(live, still) = &*view
+            && let View::Live(live) = &*view
         {
-            still.begin();
             live.resume();
         }
     }

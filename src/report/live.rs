@@ -12,7 +12,7 @@
 //! A picture is one write, so nothing flickers. The terminal is `indicatif`'s, its bars are not
 //! used: they fill each line with spaces to the full width, so that after a resize the rows that they
 //! take are unknown, and lines that should stay are lost. The caller knows whether there is a
-//! terminal.
+//! terminal, and who has it: in the background, lines are appended and nothing moves.
 
 use std::fmt::Write as _;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -52,8 +52,30 @@ struct Shared {
     canvas: Mutex<Canvas>,
 }
 
+/// The place of a view at its terminal, which it shares with the shell and its other jobs.
+pub trait Seat: Send {
+    /// Makes the terminal ready for a picture.
+    fn take(&mut self) -> Seated;
+
+    /// Leaves the terminal as it was before the first picture.
+    fn leave(&mut self);
+}
+
+/// Who has the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seated {
+    /// The view, since its last picture.
+    Still,
+    /// The view; another program may have written since its last picture.
+    Anew,
+    /// Another program: the view is in the background.
+    Away,
+}
+
 /// The terminal. Locked while a picture is drawn; always before the screen.
 struct Canvas {
+    /// `None` if no one else uses the terminal.
+    seat: Option<Box<dyn Seat>>,
     terminal: Box<dyn TermLike>,
     /// The columns of each line that moves, as it is on the terminal; the cursor is after the last
     /// one.
@@ -63,12 +85,20 @@ struct Canvas {
 }
 
 impl Live {
-    /// Starts to show a run on standard output, which is a terminal.
+    /// Starts to show a run on standard output, which is a terminal. It knows `history` but does not show it.
     ///
     /// # Errors
     /// No thread could be started; show the run as lines then.
-    pub fn stdout(run: &RunId, style: Style, pace: Option<Arc<Pace>>) -> std::io::Result<Self> {
+    pub fn stdout(
+        run: &RunId,
+        style: Style,
+        pace: Option<Arc<Pace>>,
+        history: &[Record],
+        seat: impl Seat + 'static,
+    ) -> std::io::Result<Self> {
         let mut live = Self::paced(console::Term::buffered_stdout(), run.clone(), style, pace);
+        live.remember(history);
+        live.sit(seat);
         let shared = Arc::clone(&live.shared);
         let painter = std::thread::Builder::new().name("painter".to_owned());
         let (stop, stopped) = mpsc::channel();
@@ -87,8 +117,13 @@ impl Live {
         style: Style,
         pace: Option<Arc<Pace>>,
     ) -> Self {
-        let canvas =
-            Canvas { terminal: Box::new(terminal), drawn: Vec::new(), tick: 0, is_paused: false };
+        let canvas = Canvas {
+            seat: None,
+            terminal: Box::new(terminal),
+            drawn: Vec::new(),
+            tick: 0,
+            is_paused: false,
+        };
         Self {
             shared: Arc::new(Shared {
                 screen: Mutex::new(Screen::new(run, style, pace)),
@@ -100,6 +135,11 @@ impl Live {
 
     pub fn paint(&self) {
         self.shared.paint();
+    }
+
+    /// Shares the terminal with other programs.
+    pub fn sit(&mut self, seat: impl Seat + 'static) {
+        locked(&self.shared.canvas).seat = Some(Box::new(seat));
     }
 
     /// Takes in what happened before, without showing it again.
@@ -193,6 +233,9 @@ impl Canvas {
         if self.is_paused {
             return;
         }
+        if !self.take() {
+            return self.append(screen);
+        }
         self.tick = self.tick.wrapping_add(1);
         let mut screen = locked(screen);
         let frame = Frame {
@@ -212,8 +255,36 @@ impl Canvas {
         if self.is_paused {
             return;
         }
+        if self.take() {
+            let permanent = locked(screen).take_permanent(usize::from(self.terminal.width()));
+            self.draw(&permanent, &[]);
+        } else {
+            self.append(screen);
+        }
+        if let Some(seat) = &mut self.seat {
+            seat.leave();
+        }
+    }
+
+    /// Whether the terminal is the view's. What was drawn before another program had it is not touched again.
+    fn take(&mut self) -> bool {
+        let seated = self.seat.as_mut().map_or(Seated::Still, |seat| seat.take());
+        if seated != Seated::Still {
+            self.drawn.clear();
+        }
+        seated != Seated::Away
+    }
+
+    /// Shows what stays, without moving the cursor.
+    fn append(&mut self, screen: &Mutex<Screen>) {
         let permanent = locked(screen).take_permanent(usize::from(self.terminal.width()));
-        self.draw(&permanent, &[]);
+        let ends = permanent.iter().flat_map(|line| [line.as_str(), "\r\n"]);
+        self.write(&ends.collect::<String>());
+    }
+
+    fn write(&mut self, out: &str) {
+        // A terminal that is gone harms nothing.
+        let _gone = self.terminal.write_str(out).and_then(|()| self.terminal.flush());
     }
 
     /// Writes lines that stay over the moving ones, and the new moving ones below.
@@ -240,8 +311,7 @@ impl Canvas {
         }
         out.push_str(CLEAR_BELOW);
         self.drawn = moving.iter().map(|line| measure_text_width(line)).collect();
-        // A terminal that is gone harms nothing.
-        let _gone = self.terminal.write_str(&out).and_then(|()| self.terminal.flush());
+        self.write(&out);
     }
 
     /// Returns the rows that the moving lines take, after the terminal has wrapped those that do

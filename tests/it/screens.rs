@@ -215,6 +215,66 @@ fn a_resize_loses_no_line_and_an_interrupt_restores_the_terminal() {
 
 #[test]
 #[ignore = "needs tmux"]
+fn a_run_in_the_background_leaves_the_terminal_to_the_shell() {
+    let planrun = on_a_terminal();
+    let plan = "version: 1
+name: long
+hosts: all
+inputs: {question: {type: bool, default: true}}
+steps:
+- id: work
+  shell: until test -e GO; do sleep 0.1; done
+  idempotent: true
+  rollback: {none: it only waits}
+- id: ask
+  when: question
+  approve: Continue?
+";
+    let go = planrun.path("go").display().to_string();
+    let plan = planrun.file("plan.yaml", plan.replace("GO", &go));
+    let here = planrun.file("here.yaml", "all: {hosts: {here: {planrun_connection: local}}}\n");
+    let tmux = Tmux::new(&planrun, 80, 24);
+    let is_moving = || Regex::new("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]").unwrap().is_match(&tmux.screen());
+    let is_silent = || {
+        let tty = tmux.command("display -p \"#{pane_tty}\"");
+        planrun.type_line(&format!("stty -a -F {}", tty.trim())).stdout.contains(" -echo ")
+    };
+
+    let apply = format!("planrun apply {plan} -i {here} --yes");
+    tmux.line(&format!("clear; {apply} --set question=false &"));
+    tmux.until("here started");
+    tmux.line("echo shell-$((1 + 1))");
+    tmux.until("shell-2");
+    let screen = tmux.settled();
+    assert!(screen.contains("shell-2") && !is_moving() && !is_silent(), "{screen}");
+    tmux.line("fg");
+    eventually("the view moves", is_moving);
+    eventually("the terminal is silent", is_silent);
+    fs::write(planrun.path("go"), "").unwrap();
+    tmux.until("succeeded: ");
+    assert!(tmux.all().contains("shell-2"), "{}", tmux.all());
+
+    fs::remove_file(planrun.path("go")).unwrap();
+    tmux.line(&format!("clear; {apply}"));
+    eventually("the view moves", is_moving);
+    tmux.command("send-keys C-z");
+    tmux.until("Stopped");
+    tmux.line("clear; stty echo; bg");
+    tmux.line("echo shell-$((2 + 2))");
+    tmux.until("shell-4");
+    fs::write(planrun.path("go"), "").unwrap();
+    tmux.until("waiting for operator");
+    let screen = tmux.settled();
+    assert!(screen.contains("shell-4") && !is_moving() && !is_silent(), "{screen}");
+    assert!(!screen.contains("a reason may follow"), "{screen}");
+    tmux.line("fg");
+    tmux.until("a reason may follow");
+    tmux.line("approve");
+    tmux.until("succeeded: ");
+}
+
+#[test]
+#[ignore = "needs tmux"]
 fn the_last_lines_of_a_running_command_are_shown_without_secrets() {
     let planrun = on_a_terminal();
     let plan = "version: 1
