@@ -33,11 +33,18 @@ pub(super) fn check(placed: &Placed<'_>, found: &mut Diagnostics) {
     let unit = if time.text.ends_with(|c: char| c.is_ascii_digit()) { "s" } else { "" };
     let time = format!("{}{unit}", time.text);
     let is_template = time.contains("{{");
-    let line = if is_template { format!("wait: \"{time}\"") } else { format!("wait: {time}") };
+    let line = format!("wait: {time}");
     let has_others = placed.node.entries().iter().any(|one| !KEPT.contains(&one.key.as_str()));
     let fault = if !is_template && duration::parse(&time).is_none() {
         fault.help("use `wait: 5s`, and remove the keys of a command")
-    } else if is_template || has_others {
+    } else if is_template {
+        // Without a unit: that is part of a duration.
+        let value = time.rsplit_once("}}").map_or("", |(value, _)| value);
+        let line = format!("`wait: \"{value}}}}}\"`");
+        fault.help(format!(
+            "use {line} with an input of `type: duration`, and remove the keys of a command"
+        ))
+    } else if has_others {
         fault.help(format!("use `{line}`, and remove the keys of a command"))
     } else {
         fault.fix("use `wait`", entry.key_span.to(entry.value.span), line)
