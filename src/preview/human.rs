@@ -66,7 +66,8 @@ pub fn short(preview: &Preview, style: &Style) -> String {
         skipped => format!("; {skipped} skipped by their inputs"),
     };
     let most = count(all, "command");
-    page.text(2, Tone::Plain, &format!("up to {most} would be sent, on all hosts{skipped}"));
+    let text = format!("up to {most} would be sent, on all hosts{skipped}");
+    page.text(2, Tone::Plain, &format!("{text}; not counting retries and rollbacks"));
     if let Some(line) = expected(preview) {
         page.text(2, Tone::Plain, &format!("expected: {line}"));
     }

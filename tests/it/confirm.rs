@@ -92,6 +92,8 @@ fn the_operator_is_asked_at_the_terminal_though_all_streams_are_piped() {
     let apply = format!("apply {} -i {}", marks.plan, marks.hosts);
     let (piped, shown) = marks.at_terminal(&apply, "n\n");
     assert!(shown.contains("start marks on 1 host"), "{shown}");
+    let both = format!("{piped}{shown}");
+    assert!(both.contains("not counting retries and rollbacks"), "{both}");
     assert!(piped.contains("nothing was changed"), "{piped}");
     assert!(!marks.is_marked());
 
