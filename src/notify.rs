@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::notify::deliver::Courier;
 use crate::notify::message::{Kind, Message};
 use crate::report::text::count;
+use crate::secret::Redactor;
 use crate::transport::program::Running;
 
 /// How many messages may wait for a target.
@@ -80,10 +81,15 @@ impl Target {
         }
     }
 
-    /// Sends one message now, and waits for the end; an error is a sentence without secrets. By `running`
-    /// another thread can end what runs.
-    pub fn try_out(&self, message: &Message, running: &Running) -> Result<String, String> {
-        Courier::new(self.clone(), running.clone()).deliver(&message.json())
+    /// Sends one message now, and waits for the end; an error is a sentence without the secrets that `redactor`
+    /// knows, which gets those of this target. By `running` another thread can end what runs.
+    pub fn try_out(
+        &self,
+        message: &Message,
+        running: &Running,
+        redactor: &Redactor,
+    ) -> Result<String, String> {
+        Courier::new(self.clone(), running.clone(), redactor.clone()).deliver(&message.json())
     }
 }
 
@@ -114,11 +120,13 @@ impl Notifier {
     pub fn start(targets: &[Target]) -> Self {
         let (sender, lines) = unbounded_channel();
         let is_over = Arc::<AtomicBool>::default();
+        // A program may print the secrets of another target.
+        let redactor = Redactor::default();
         let start = |target: &Target| {
             let (queue, messages) = sync_channel(QUEUE);
             let (waiting, running) = (Arc::<AtomicUsize>::default(), Running::default());
             let work = Work {
-                courier: Courier::new(target.clone(), running.clone()),
+                courier: Courier::new(target.clone(), running.clone(), redactor.clone()),
                 name: target.name.clone(),
                 messages,
                 waiting: Arc::clone(&waiting),

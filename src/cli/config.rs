@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::duration;
 use crate::notify::message::{Kind, Message};
 use crate::report::text::{columns, pretty_json, printable};
+use crate::secret::Redactor;
 use crate::transport::program::Running;
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,9 @@ fn test_notify(format: RunFormat, context: &Context) -> Result<Exit, Fault> {
     let running = Running::default();
     signals::guard(running.clone())
         .map_err(|error| Fault::of(Exit::INTERNAL, "cannot send notifications", &error))?;
-    let results = targets.iter().map(|target| (target, target.try_out(&message, &running)));
+    let redactor = Redactor::default();
+    let results =
+        targets.iter().map(|target| (target, target.try_out(&message, &running, &redactor)));
     let results: Vec<_> = results.collect();
     context.print(&match format {
         RunFormat::Human => {

@@ -31,7 +31,7 @@ pub(super) struct Courier {
     target: Target,
     running: Running,
     request: Option<Request>,
-    /// Finds the address and the secrets of the target.
+    /// Finds the addresses and the secrets of all targets that are known by now.
     redactor: Redactor,
 }
 
@@ -43,8 +43,8 @@ struct Request {
 }
 
 impl Courier {
-    pub(super) fn new(target: Target, running: Running) -> Self {
-        Self { target, running, request: None, redactor: Redactor::default() }
+    pub(super) fn new(target: Target, running: Running, redactor: Redactor) -> Self {
+        Self { target, running, request: None, redactor }
     }
 
     /// Runs the commands that print secrets.

@@ -248,12 +248,14 @@ fn a_header_and_an_address_may_come_from_a_command_and_are_never_shown() {
       Authorization: {{prefix: 'Bearer ', secret: [cat, {header}]}}
       X-Plain: T0KEN-3
   - {{name: none, webhook: '{}/T0KEN-4', headers: {{X-Token: {{secret: [cat, /nowhere]}}}}}}
+  - {{name: talks, command: [sh, -c, 'sleep 1; cat {header} >&2; false']}}
 ",
         server.address
     ));
     let ended = scene.apply(ASKING, &[]);
     ended.exits(6).says("cannot notify chat: HTTP 403 Forbidden");
     ended.says("cannot notify none: no value for the header `X-Token`");
+    ended.says("failed with 1: «secret notify»");
     let request = &server.received()[0];
     assert_eq!(request.line, "POST /hooks/T0KEN-1 HTTP/1.1");
     assert_eq!(request.headers["authorization"], "Bearer T0KEN-2");
