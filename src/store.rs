@@ -170,9 +170,9 @@ impl Store {
 
     /// Withdraws a request; returns false if there is a reply already.
     pub fn withdraw(&self, number: u64) -> Result<bool, StoreError> {
-        let reply = Err("it was withdrawn".to_owned());
-        self.writer
-            .change_now(move |transaction| sqlite::reply(transaction, number, &reply).map(Ok))
+        self.writer.change_now(move |transaction| {
+            sqlite::reply(transaction, number, &Reply::Unheard).map(Ok)
+        })
     }
 
     /// Returns the requests to a run that have no reply.

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::event::{Request, RunId};
 use crate::run::answers::{Answers, Given};
-use crate::store::{Asked, Store};
+use crate::store::{Asked, Reply, Store};
 
 /// The time between checks of the store: the sender waits for the reply.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -28,7 +28,7 @@ pub(super) struct Inbox<'a> {
 }
 
 /// The result of a request, once it is known.
-type Told = std::pin::Pin<Box<dyn Future<Output = (u64, Result<(), String>)>>>;
+type Told = std::pin::Pin<Box<dyn Future<Output = (u64, Reply)>>>;
 
 impl<'a> Inbox<'a> {
     pub(super) fn new(
@@ -45,8 +45,7 @@ impl<'a> Inbox<'a> {
     /// the next call does the rest.
     pub(super) async fn look(&mut self) {
         tokio::select! {
-            Some((number, taken)) = self.waiting.next() => {
-                let reply = taken.map(|()| String::new());
+            Some((number, reply)) = self.waiting.next() => {
                 if let Err(error) = self.store.reply(number, reply).await {
                     tracing::warn!(%error, "cannot reply to a request");
                 }
@@ -74,8 +73,12 @@ impl<'a> Inbox<'a> {
             }
         }
         self.waiting.push(Box::pin(async move {
-            let gone = || Err("the run has ended".to_owned());
-            (number, answer.await.unwrap_or_else(|_| gone()))
+            let reply = match answer.await {
+                Ok(Ok(())) => Reply::Done,
+                Ok(Err(why)) => Reply::Refused(why),
+                Err(_) => Reply::Unheard,
+            };
+            (number, reply)
         }));
     }
 }

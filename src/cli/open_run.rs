@@ -47,7 +47,11 @@ pub(super) fn planned(records: &[Record]) -> Result<&RunPlanned, Fault> {
 
 /// Takes over a run: from now on only this process writes it.
 pub(super) fn take(store: &Store, run: &RunId, by: &str) -> Result<OpenRun, Fault> {
-    let (journal, records) = store.take(run, by)?;
+    taken(store.take(run, by)?)
+}
+
+/// Makes it of a run that was taken over.
+pub(super) fn taken((journal, records): (RunJournal, Vec<Record>)) -> Result<OpenRun, Fault> {
     let state = fold(&records)?;
     Ok(OpenRun { journal, records, state })
 }

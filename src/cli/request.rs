@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::cli::{Context, Exit, Fault};
 use crate::event::{Request, RunId};
-use crate::store::Store;
+use crate::store::{Reply, Store};
 
 /// The time between checks of the store, and the number of checks until the process is said not to accept.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 const CHECKS: u32 = 200;
 
 /// The result of a request.
@@ -29,24 +29,25 @@ pub(super) fn pass(
     request: Request,
 ) -> Result<Passed, Fault> {
     let number = store.ask(run, by, request)?;
-    for _ in 0..CHECKS {
-        match store.reply_to(number)? {
-            Some(Ok(_)) => return Ok(Passed::Done),
-            Some(Err(why)) => return Err(Fault::new(Exit::INVALID, why)),
-            None if store.is_alive(run) => std::thread::sleep(PAUSE),
-            None => break,
+    let mut checks = 0;
+    while store.reply_to(number)?.is_none() && checks < CHECKS && store.is_alive(run) {
+        checks += 1;
+        std::thread::sleep(PAUSE);
+    }
+    // It may reply until this moment, and does not act on the request later.
+    let is_withdrawn = store.withdraw(number)?;
+    match store.reply_to(number)? {
+        Some(Reply::Done) => Ok(Passed::Done),
+        Some(Reply::Refused(why)) => Err(Fault::new(Exit::INVALID, why)),
+        Some(Reply::Unheard) | None if is_withdrawn && checks == CHECKS => {
+            let message =
+                format!("the process that works on run {run} does not accept the request");
+            Err(Fault::new(Exit::HELD, message).help(
+                "nothing was changed; check whether the process is suspended or an older planrun",
+            ))
         }
+        Some(Reply::Unheard) | None => Ok(Passed::Unheard),
     }
-    if !store.withdraw(number)? && matches!(store.reply_to(number)?, Some(Ok(_))) {
-        return Ok(Passed::Done);
-    }
-    if store.is_alive(run) {
-        let message = format!("the process that works on run {run} does not accept the request");
-        return Err(Fault::new(Exit::HELD, message).help(
-            "nothing was changed; check whether the process is suspended or an older planrun",
-        ));
-    }
-    Ok(Passed::Unheard)
 }
 
 /// Asks the process that works on a run to pause, and waits until no process works on it.
@@ -56,11 +57,15 @@ pub(super) fn stop_and_wait(
     by: &str,
     context: &Context,
 ) -> Result<(), Fault> {
-    if pass(store, run, by, Request::Stop)? == Passed::Done {
-        context.say(&format!("run {run} was asked to pause after its running steps"));
-    }
+    // Another process may work on the run by now.
     while store.is_alive(run) {
-        std::thread::sleep(PAUSE);
+        if pass(store, run, by, Request::Stop)? == Passed::Done {
+            context.say(&format!("run {run} was asked to pause after its running steps"));
+            while store.is_alive(run) {
+                std::thread::sleep(PAUSE);
+            }
+            break;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,10 @@ use crate::cli::request::{self, Passed};
 use crate::cli::{Context, Exit, Fault, who};
 use crate::event::{Answer, Event, Question, Record, Request, RunId, TaskEvent, TaskId, Uncounted};
 use crate::history::RunState;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+
+/// How often another process may be met that works on the run for a moment.
+const TRIES: u32 = 100;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -37,19 +40,18 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
     let store = context.store()?;
     let run = store.find(&args.word.run)?;
     let by = args.by.as_deref().map_or_else(who, |person| named(Some(person)));
-    if store.is_alive(&run) {
-        let state = open_run::fold(&store.records(&run)?)?;
-        let (task, answer) = meant(args, &run, &state)?;
-        if hand_over(&store, &run, &state, &task, answer, args.reason.clone(), &by)? {
-            context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
-            context.say(&match missing(&state, &task, answer) {
-                0 => "the run continues".to_owned(),
-                left => format!("{left} more must approve"),
-            });
+    let mut tries = 0;
+    let mut taken = loop {
+        tries += 1;
+        if store.is_alive(&run) && pass_on(args, &store, &run, &by, context)? {
             return Ok(Exit::SUCCEEDED);
         }
-    }
-    let mut taken = open_run::take(&store, &run, &by)?;
+        // Another answer may be being recorded.
+        match store.take(&run, &by) {
+            Err(StoreError::Held { .. }) if tries < TRIES => std::thread::sleep(request::PAUSE),
+            taken => break open_run::taken(taken?)?,
+        }
+    };
     let (task, answer) = meant(args, &run, &taken.state)?;
     let missing = missing(&taken.state, &task, answer);
     let left = taken.state.open_questions().len() - usize::from(missing == 0);
@@ -78,6 +80,27 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         left => format!("{left} more to answer; then {next}"),
     });
     Ok(Exit::SUCCEEDED)
+}
+
+/// Passes the answer to the process that works on the run; false if that ends without it.
+fn pass_on(
+    args: &Args,
+    store: &Store,
+    run: &RunId,
+    by: &str,
+    context: &Context,
+) -> Result<bool, Fault> {
+    let state = open_run::fold(&store.records(run)?)?;
+    let (task, answer) = meant(args, run, &state)?;
+    let is_done = hand_over(store, run, &state, &task, answer, args.reason.clone(), by)?;
+    if is_done {
+        context.say(&format!("{task}: {} ({})", answer.word(), answer.about()));
+        context.say(&match missing(&state, &task, answer) {
+            0 => "the run continues".to_owned(),
+            left => format!("{left} more must approve"),
+        });
+    }
+    Ok(is_done)
 }
 
 /// Returns how many people must still approve after an answer.

@@ -103,8 +103,7 @@ pub(super) fn raise_epoch(transaction: &Transaction<'_>, run: &RunId) -> Answer<
             |row| Ok((from_column(row, 0)?, from_column(row, 1)?)),
         )
         .optional()?;
-    let gone = "the process that worked on the run has ended";
-    requests::reply_to_all(transaction, run, &Err(gone.to_owned()))?;
+    requests::reply_to_all(transaction, run, &Reply::Unheard)?;
     Ok(raised.ok_or_else(|| no_such_run(run)))
 }
 

@@ -264,3 +264,17 @@ fn after_its_answer_a_question_is_still_shown_as_it_was_asked() {
         assert!(text.contains("Update h1?") && !text.contains("{{"), "{text}");
     }
 }
+
+#[test]
+fn answers_of_many_people_at_once_are_all_recorded() {
+    let planrun = Planrun::new();
+    let steps = "steps: [{id: go, approve: {text: Go on?, by: 8}}]\n";
+    let plan = planrun.file("plan.yaml", format!("version: 1\nname: asks\nhosts: all\n{steps}"));
+    let hosts = planrun.file("hosts.ini", "h1 planrun_connection=local\n");
+    planrun.run(&["apply", &plan, "--inventory", &hosts, "--yes"]).exits(6);
+    let one = "(planrun resolve last --as approve --by p$i 2>&1 || echo failed) &";
+    let ended = planrun.type_line(&format!("for i in 1 2 3 4 5 6 7 8; do {one} done; wait"));
+    assert!(!ended.all().contains("failed"), "{}", ended.all());
+    ended.says("to continue, run");
+    planrun.run(&["resume", "last"]).exits(0).says("p8");
+}

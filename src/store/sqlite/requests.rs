@@ -1,12 +1,22 @@
 //! Requests to the process that works on a run, and its replies.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
 
 use super::{from_column, to_column};
 use crate::event::{Request, RunId};
 
-/// The reply of the process that works on a run: what it did, or why it did nothing.
-pub type Reply = Result<String, String>;
+/// How a request to the process that works on a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The process did it.
+    Done,
+    /// It did nothing, for this reason.
+    #[serde(rename = "Err")]
+    Refused(String),
+    /// The process ended before it did it, or the request was withdrawn.
+    Unheard,
+}
 
 /// A request without a reply.
 #[derive(Clone, Debug)]
@@ -87,5 +97,6 @@ pub(crate) fn reply_to(connection: &Connection, number: u64) -> rusqlite::Result
         |row| row.get::<_, Option<String>>(0),
     );
     let text = text.optional()?.flatten();
-    Ok(text.map(|text| serde_json::from_str(&text).unwrap_or(Ok(String::new()))))
+    // An earlier planrun has a reply of its own for what is done.
+    Ok(text.map(|text| serde_json::from_str(&text).unwrap_or(Reply::Done)))
 }
