@@ -4,7 +4,7 @@ use crate::inventory::HostName;
 use crate::output::Reading;
 use crate::page::{Block, Text};
 use crate::plan::longest::longest;
-use crate::plan::{Check, Deferred, Input, InputKind, Probe, Section};
+use crate::plan::{Action, Check, Deferred, Input, InputKind, Probe, Section};
 use crate::procedure::action::commands;
 use crate::procedure::steps::{place, user};
 use crate::procedure::undo::no_returns;
@@ -57,6 +57,11 @@ fn facts(source: &Source<'_>) -> Vec<(String, Text)> {
     let mut time = Text::new().plain("at most ").plain(&shown(&most.known)).plain(" for each host");
     for text in &most.unbounded {
         time = time.plain(" + ").code(&with_placeholders(text));
+    }
+    let mut asks = false;
+    plan.visit(&mut |step| asks |= matches!(step.action, Action::Approve(_)));
+    if asks {
+        time = time.plain(", and the time until people answer");
     }
     out.push(("Time", time));
     let failures = match plan.max_failures {
