@@ -73,7 +73,7 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
             ),
         ],
         RunStatus::Refused | RunStatus::RolledBack => {
-            vec![Next::new(why_again(state.status), again)]
+            vec![Next::new(why_again(state), again)]
         }
         RunStatus::Failed | RunStatus::Aborted => {
             let mut out = Vec::new();
@@ -90,16 +90,19 @@ pub fn next(state: &RunState, program: &str, run: &RunId) -> Vec<Next> {
             if can_roll_back {
                 out.push(Next::new("To roll back, run:", verb("rollback")));
             }
-            out.push(Next::new(why_again(state.status), again));
+            out.push(Next::new(why_again(state), again));
             out
         }
     }
 }
 
-fn why_again(status: RunStatus) -> &'static str {
-    match status {
+fn why_again(state: &RunState) -> &'static str {
+    // The operator may have asked for the end or the rollback of a run without a failure.
+    let has_failed = state.hosts.values().any(|host| host.failed.is_some());
+    match state.status {
         RunStatus::Refused => "After fixing the problems above, run:",
-        RunStatus::Aborted => "To run it again, run:",
+        RunStatus::RolledBack if has_failed => "After fixing the cause, run:",
+        RunStatus::RolledBack | RunStatus::Aborted => "To run it again, run:",
         _ => "After fixing the cause, run:",
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn step_text(
     words: &str,
     step: &StepPath,
 ) -> String {
-    let title = sentence(&state.planned.title(step)) + &item_of(state, host, step);
+    let title = title_on(state, Some(host), step);
     format!("{words} {}: {title}", printable(&step.to_string()))
 }
 
@@ -107,12 +107,14 @@ pub(super) fn command_of(state: &RunState, task: &TaskId, on: &HostName) -> Stri
 /// Returns the title of a task, with its item, printable. A title that is only a template is
 /// replaced by the question as it was asked, or by the command as it was sent.
 pub(super) fn title_of(state: &RunState, id: &TaskId) -> String {
-    let title = state.planned.title(&id.step);
-    let asked = || {
-        let task = state.task(id).filter(|_| state.planned.action(&id.step) == "approve")?;
-        task.asked.as_deref()
-    };
-    let attempt = || state.task(id)?.attempts.last();
+    title_on(state, state.hosts.get(&id.host), &id.step)
+}
+
+fn title_on(state: &RunState, host: Option<&HostState>, step: &StepPath) -> String {
+    let title = state.planned.title(step);
+    let task = host.and_then(|host| host.task(step));
+    let asked = || task.filter(|_| state.planned.action(step) == "approve")?.asked.as_deref();
+    let attempt = || task?.attempts.last();
     let title = if !title.contains("{{") {
         sentence(&title)
     } else if let Some(asked) = asked() {
@@ -120,8 +122,7 @@ pub(super) fn title_of(state: &RunState, id: &TaskId) -> String {
     } else {
         attempt().map_or_else(|| sentence(&title), |attempt| one_line(&attempt.command))
     };
-    let item = state.hosts.get(&id.host).map(|host| item_of(state, host, &id.step));
-    title + &item.unwrap_or_default()
+    title + &host.map(|host| item_of(state, host, step)).unwrap_or_default()
 }
 
 /// Returns the item of a `for_each` that a task is for: ` [2 of 3: lmtp]`, printable; empty if there
