@@ -157,6 +157,10 @@ fn secret_of(text: &str, input: &Input) -> Result<Secret, String> {
     if text.is_empty() {
         return Err("it must not be empty".to_owned());
     }
+    // Keys such as `^Z` send one, and so does a terminal around what is pasted.
+    if text.chars().any(char::is_control) {
+        return Err("it must not contain control characters; type it again".to_owned());
+    }
     let InputKind::String { pattern } = &input.kind else { return Ok(Secret::text(text)) };
     match pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
         Some(pattern) => Err(format!("it must match `{}`", printable(&pattern.text))),

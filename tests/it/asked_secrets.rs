@@ -127,13 +127,20 @@ fn a_secret_is_asked_for_once_a_run_at_the_step_and_is_nowhere_but_where_it_was_
     let (first, second) = ("the secret `key1` (Key of the first person)", "the secret `key2`");
     let shown = desk.types(
         &words,
-        &[(first, 1, ""), (first, 2, "too-short"), (first, 3, KEYS[0]), (second, 1, KEYS[1])],
+        &[
+            (first, 1, ""),
+            (first, 2, "too-short"),
+            (first, 3, &format!("\u{1a}{}", KEYS[0])),
+            (first, 4, KEYS[0]),
+            (second, 1, KEYS[1]),
+        ],
     );
     assert_eq!(desk.state(), "succeeded", "{shown}");
-    assert_eq!(shown.matches(first).count(), 3, "{shown}");
+    assert_eq!(shown.matches(first).count(), 4, "{shown}");
     assert_eq!(shown.matches(second).count(), 1, "{shown}");
     assert!(shown.contains("it must not be empty"), "{shown}");
     assert!(shown.contains("it must match `.{12,}`"), "{shown}");
+    assert!(shown.contains("it must not contain control characters"), "{shown}");
     for host in ["one", "two"] {
         assert_eq!(desk.read(&format!("{host}-first")), KEYS[0]);
         assert_eq!(desk.read(&format!("{host}-again")), KEYS[0]);
