@@ -81,7 +81,7 @@ fn a_log_file_leaves_the_live_view_alone() {
         planrun.type_line(&line).exits(0).stdout.clone()
     };
     // A live view has marks, plain lines have columns.
-    let moves = |shown: &str| shown.contains("· planned: ");
+    let moves = |shown: &str| console::strip_ansi_codes(shown).contains("· planned: ");
     assert!(moves(&shown("")));
     let with_log = shown(&format!("--log {log}"));
     assert!(moves(&with_log), "{with_log}");
